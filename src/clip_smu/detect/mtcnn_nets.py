@@ -1,0 +1,157 @@
+"""MTCNN's three networks: weights from the package `mtcnn`, graphs for ONNX Runtime built in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.errors import EncoderError, MissingExtraError
+
+Array = NDArray[np.float32]
+
+SHA256 = {
+    "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+    "rnet": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+    "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+}
+_POOLS = {"pnet": (2,), "rnet": (3, 3), "onet": (3, 3, 2)}  # kernel of the max pool after each conv; stride 2
+_MEAN, _STD = 127.5, 128.0  # pixels 0..255 become (x - 127.5) / 128 inside the first convolution
+_OPSET, _IR_VERSION = 13, 8
+
+
+def sessions(threads: int = 1) -> dict[str, Any]:
+    """ONNX Runtime sessions of the three networks, by name.
+
+    Each takes ``pixels`` (N, 3, H, W) float32 in 0..255, RGB, and returns ``out``: (N, 5, H', W') for
+    ``pnet`` (any H, W >= 12), (N, 5) for ``rnet`` (24x24), (N, 15) for ``onet`` (48x48). Channels: 4 box
+    offsets, (``onet`` only) 5 landmark x and 5 landmark y, and last the logit of "face": its probability
+    is 1 / (1 + exp(-logit)), the softmax of the original's two outputs.
+
+    Raises:
+        MissingExtraError: `mtcnn` or `onnx` is not installed.
+        EncoderError: the weights are not those of mtcnn 1.0.0.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # workers share the cores
+    return {
+        name: onnxruntime.InferenceSession(graph(name, weights(name)), options, ["CPUExecutionProvider"])
+        for name in SHA256
+    }
+
+
+def weights(name: str) -> list[Array]:
+    """The arrays of one network (``pnet``, ``rnet`` or ``onet``) in layer order, from the package `mtcnn`.
+
+    Convolutions are (row, column, in, out), dense layers (in, out), each followed by its bias and, before
+    the heads, its PReLU slopes. They are pickled: nothing is unpickled before its sha256 is right.
+    """
+    try:
+        import joblib
+
+        file = importlib.metadata.distribution("mtcnn").locate_file(f"mtcnn/assets/weights/{name}.lz4")
+    except (ImportError, importlib.metadata.PackageNotFoundError):
+        raise MissingExtraError("MTCNN detection", "mtcnn") from None
+    try:
+        with open(str(file), "rb") as stream:  # noqa: PTH123 - a file of a package, by its own path type
+            packed = stream.read()
+    except OSError as error:
+        raise EncoderError(
+            f"expected MTCNN's weights at {file}, found none ({error.strerror}): "
+            "reinstall with pip install --force-reinstall mtcnn==1.0.0"
+        ) from error
+    found = hashlib.sha256(packed).hexdigest()
+    if found != SHA256[name]:
+        raise EncoderError(
+            f"expected sha256 {SHA256[name]} for MTCNN's weights {file}, found {found}: "
+            "reinstall with pip install --force-reinstall mtcnn==1.0.0"
+        )
+    arrays: list[Array] = joblib.load(io.BytesIO(packed))
+    return arrays
+
+
+def graph(name: str, arrays: list[Array]) -> bytes:
+    """One network as a serialised ONNX model; `arrays` as `weights` gives them.
+
+    The pixels' normalisation is folded into the first convolution, and the two class outputs into their
+    difference. PReLU is written a * x + (1 - a) * relu(x) with channel-wise convolutions, which ONNX
+    Runtime keeps in its blocked layout: P-net runs in half the time that its PRelu operator takes.
+    """
+    try:
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        raise MissingExtraError("MTCNN detection", "mtcnn") from None
+
+    nodes: list[Any] = []
+    constants: list[Any] = []
+
+    def constant(array: NDArray[Any]) -> str:
+        constants.append(
+            numpy_helper.from_array(np.ascontiguousarray(array, dtype=np.float32), f"c{len(constants)}")
+        )
+        return f"c{len(constants) - 1}"
+
+    def node(operator: str, *inputs: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, inputs, [f"t{len(nodes)}"], **attributes))
+        return f"t{len(nodes) - 1}"
+
+    def convolution(x: str, kernel: NDArray[Any], bias: NDArray[Any]) -> str:
+        return node("Conv", x, constant(kernel.transpose(3, 2, 0, 1)), constant(bias))
+
+    def prelu(x: str, slope: NDArray[Any]) -> str:
+        a = slope.reshape(-1, 1, 1, 1)
+        below = node("Conv", x, constant(a), group=len(a))
+        return node("Add", node("Conv", node("Relu", x), constant(1 - a), group=len(a)), below)
+
+    *body, head, head_bias = _folded(name, arrays)
+    x, pools = "pixels", _POOLS[name]
+    for layer in range(0, len(body), 3):
+        kernel, bias, slope = body[layer : layer + 3]
+        if kernel.ndim == 4:
+            x = prelu(convolution(x, kernel, bias), slope)
+            if layer // 3 < len(pools):
+                k = pools[layer // 3]
+                x = node("MaxPool", x, kernel_shape=[k, k], strides=[2, 2], ceil_mode=1)
+        else:
+            x = node("Gemm", node("Flatten", x), constant(kernel), constant(bias))
+            x = node("PRelu", x, constant(slope.reshape(-1)))
+    if head.ndim == 4:
+        x = convolution(x, head, head_bias)
+    else:
+        x = node("Gemm", x, constant(head), constant(head_bias))
+    nodes.append(helper.make_node("Identity", [x], ["out"]))
+
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    model = helper.make_model(
+        helper.make_graph(nodes, name, [pixels], [out], constants),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+    )
+    serialised: bytes = model.SerializeToString()
+    return serialised
+
+
+def _folded(name: str, arrays: list[Array]) -> list[NDArray[np.float64]]:
+    """The same layers with one head in place of two or three, and with raw pixels as input; float64."""
+    layers = [np.asarray(a, dtype=np.float64) for a in arrays]
+    heads = 3 if name == "onet" else 2
+    body, tail = layers[: -2 * heads], layers[-2 * heads :]
+    # the first layer takes pixels: kernel * (x - mean) / std + bias
+    body[1] = body[1] - body[0].sum((0, 1, 2)) * (_MEAN / _STD)
+    body[0] = body[0] / _STD
+    # flattened maps come as (column, row, channel) there and as (channel, row, column) here
+    if name != "pnet":
+        dense = body[-3]
+        side, channels, units = 3, dense.shape[0] // 9, dense.shape[1]
+        body[-3] = dense.reshape(side, side, channels, units).transpose(2, 1, 0, 3).reshape(-1, units)
+    # softmax over [no face, face] is the logistic function of their difference
+    tail[-2:] = [np.diff(tail[-2]), np.diff(tail[-1])]
+    return [*body, np.concatenate(tail[::2], axis=-1), np.concatenate(tail[1::2])]

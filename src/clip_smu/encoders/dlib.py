@@ -1,0 +1,126 @@
+"""dlib: HOG or CNN detection, five-point chip of 150x150, ResNet template of 128 numbers.
+
+The same calls as the ``face_recognition`` library, so templates of either can be compared.
+The model files ship in the package ``face_recognition_models``, which is located without
+being imported (its ``__init__`` wants ``pkg_resources``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.detect import Detection, order
+from clip_smu.encoders import EncoderOptions, Face
+from clip_smu.encoders.cards import EncoderCard
+from clip_smu.errors import EncoderError, MissingExtraError
+
+CHIP = 150
+PADDING = 0.25
+# dlib's five points: outer and inner corner of the eye on the image's right, outer and inner corner of the
+# eye on its left, base of the nose. As (left eye, right eye, nose): centres of the corners.
+_LEFT_EYE, _RIGHT_EYE, _NOSE = (2, 3), (0, 1), 4
+
+
+class DlibEncoder:
+    """dlib's face recognition as an :class:`~clip_smu.encoders.Encoder`; templates have a norm near 1.4."""
+
+    def __init__(self, card: EncoderCard, options: EncoderOptions) -> None:
+        if options.detector not in ("hog", "cnn"):
+            raise EncoderError(f"dlib's detectors are hog and cnn, not {options.detector!r}")
+        if not 0 <= (options.upsample or 0) <= 4:
+            raise EncoderError(f"upsample must be 0 to 4, not {options.upsample}")
+        if not 0 <= options.jitter <= 100:
+            raise EncoderError(f"jitter must be 0 to 100, not {options.jitter}")
+        try:
+            self._dlib: Any = importlib.import_module("dlib")
+            files = importlib.metadata.files("face_recognition_models") or []
+        except (ImportError, importlib.metadata.PackageNotFoundError):
+            raise MissingExtraError("the encoder dlib", "dlib") from None
+        models = {Path(str(file)).name: str(file.locate()) for file in files if str(file).endswith(".dat")}
+        try:
+            network = models["dlib_face_recognition_resnet_model_v1.dat"]
+            points = models["shape_predictor_5_face_landmarks.dat"]
+            self._network = self._dlib.face_recognition_model_v1(network)
+            self._points = self._dlib.shape_predictor(points)
+            if options.detector == "cnn":
+                self._detector = self._dlib.cnn_face_detection_model_v1(models["mmod_human_face_detector.dat"])
+            else:
+                self._detector = self._dlib.get_frontal_face_detector()
+        except (KeyError, RuntimeError) as error:
+            raise EncoderError(
+                f"the package face_recognition_models lacks a usable model file ({error}): "
+                "install it again with pip install --force-reinstall face_recognition_models==0.3.0"
+            ) from None
+        self.card = card
+        self.options = options
+
+    def encode(self, photos: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        """Faces of each photo, (H, W, 3) uint8 RGB, the main face first."""
+        return [self._faces(photo) for photo in photos]
+
+    def _faces(self, photo: NDArray[np.uint8]) -> list[Face]:
+        detections = self._detect(photo)
+        kept = order(detections, *photo.shape[:2])
+        return [self._face(photo, found) for found in (kept[:1] if self.options.main_face else kept)]
+
+    def _detect(self, photo: NDArray[np.uint8]) -> list[Detection]:
+        rounds = (0, 1) if self.options.upsample is None else (self.options.upsample,)
+        for upsample in rounds:
+            if self.options.detector == "cnn":
+                found = [(one.rect, one.confidence) for one in self._detector(photo, upsample)]
+            else:
+                rectangles, scores, _ = self._detector.run(photo, upsample, 0.0)
+                found = list(zip(rectangles, scores, strict=True))
+            if found:
+                return [
+                    Detection((r.left(), r.top(), r.right() + 1, r.bottom() + 1), float(score), None)
+                    for r, score in found
+                ]
+        return []
+
+    def _face(self, photo: NDArray[np.uint8], found: Detection) -> Face:
+        x1, y1, x2, y2 = (int(value) for value in found.box)
+        shape = self._points(photo, self._dlib.rectangle(x1, y1, x2 - 1, y2 - 1))
+        points = np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float32)
+        chip = self._dlib.get_face_chip(photo, shape, CHIP, PADDING)
+        chips = [chip, *_jittered(chip, self.options.jitter)][-max(1, self.options.jitter) :]
+        templates = np.array(self._network.compute_face_descriptor(chips), dtype=np.float64)
+        template = templates.mean(axis=0).astype(np.float32)
+        landmarks = np.full((5, 2), np.nan, dtype=np.float32)  # dlib's five points have no mouth
+        landmarks[0] = points[list(_LEFT_EYE)].mean(axis=0)
+        landmarks[1] = points[list(_RIGHT_EYE)].mean(axis=0)
+        landmarks[2] = points[_NOSE]
+        return Face(found.box, landmarks, found.score, template, float(np.linalg.norm(template)))
+
+
+def _jittered(chip: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
+    """``count`` copies of a chip, each turned, scaled, moved and perhaps mirrored a little.
+
+    The ranges are those of dlib's ``jitter_image`` (3 degrees, 2 % move, 10 % zoom out, mirror at one half);
+    dlib's own draws depend on all calls before, these on the chip alone, so that a resumed job repeats them.
+    """
+    from PIL import Image
+
+    rng = np.random.default_rng(zlib.crc32(chip.tobytes()))
+    image = Image.fromarray(chip)
+    copies = []
+    for _ in range(count):
+        angle = np.deg2rad(rng.uniform(-3, 3))
+        scale = rng.uniform(1.0, 1.1)
+        dx, dy = rng.uniform(-0.02, 0.02, 2) * CHIP
+        mirror = -1.0 if rng.random() < 0.5 else 1.0
+        centre = (CHIP - 1) / 2
+        a, b = scale * np.cos(angle) * mirror, -scale * np.sin(angle)
+        c, d = scale * np.sin(angle) * mirror, scale * np.cos(angle)
+        matrix = (a, b, centre - a * centre - b * centre + dx, c, d, centre - c * centre - d * centre + dy)
+        moved = image.transform((CHIP, CHIP), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        copies.append(np.asarray(moved))
+    return copies

@@ -1,0 +1,92 @@
+"""What held-out faces say of an interpreter's readings: per attribute, and of its verdicts as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.attributes import ATTRIBUTES
+from clip_smu.calibrate import ENCODED, NOT_ENCODED, Calibration, apply
+from clip_smu.interpreter import Evidence
+from clip_smu.metrics import delong, ece
+
+_BINDS = 0.005  # a threshold this close to 0.5 holds nothing back
+
+
+def gather_evidence(
+    calibration: Calibration, scores: NDArray[np.floating], labels: NDArray[np.int8], identities: Sequence[str]
+) -> tuple[Evidence, ...]:
+    """Figures of each of the 47 attributes on faces that training did not see.
+
+    The interval of the AUC counts persons, not photos (Obuchowski's variance): photos of one person are alike.
+
+    Args:
+        scores: (N, 47) float. labels: (N, 47) int8, 1, -1 or 0 (unknown, left out).
+        identities: N persons; "" stands for a person of its own.
+    """
+    persons = np.array([identity or f"\0{row}" for row, identity in enumerate(identities)])
+    curve = delong(scores, labels, identity=persons)
+    _, verdicts = apply(calibration, scores)
+    rows = []
+    for k, attribute in enumerate(ATTRIBUTES):
+        green, red, asserted, known = _counts(verdicts[:, [k]], labels[:, [k]])
+        rows.append(
+            Evidence(
+                float(curve.auc[k]),
+                float(curve.low[k]),
+                float(curve.high[k]),
+                int(curve.n_positive[k]),
+                int(curve.n_negative[k]),
+                green,
+                red,
+                asserted / known if known else float("nan"),
+                attribute.label_accuracy,
+                curve.reason[k],
+            )
+        )
+    return tuple(rows)
+
+
+def verdict_errors(
+    calibration: Calibration, scores: NDArray[np.floating], labels: NDArray[np.int8], error_rate: float
+) -> dict[str, Any]:
+    """Over all attributes: error of the verdicts, coverage, and calibration error (15 bins).
+
+    ``error_where_held_back`` looks only at the attribute sides whose threshold holds verdicts back: there the
+    error should be the chosen rate; elsewhere the reading is simply better than asked.
+    """
+    probabilities, verdicts = apply(calibration, scores)
+    green, red, asserted, known = _counts(verdicts, labels)
+    tight = np.where(calibration.green > 0.5 + _BINDS, verdicts == ENCODED, False)
+    tight |= np.where(calibration.red < 0.5 - _BINDS, verdicts == NOT_ENCODED, False)
+    held = np.where(tight, verdicts, 0)
+    return {
+        "chosen_error_rate": error_rate,
+        "error": _share((verdicts != labels) & (verdicts != 0) & (labels != 0), asserted),
+        "green_error": _or_none(green),
+        "red_error": _or_none(red),
+        "error_where_held_back": _share((held != labels) & (held != 0) & (labels != 0), ((held != 0) & (labels != 0)).sum()),
+        "coverage": asserted / known if known else None,
+        "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
+        "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),
+    }
+
+
+def _counts(verdicts: NDArray[np.int8], labels: NDArray[np.int8]) -> tuple[float, float, int, int]:
+    """Share of wrong *encoded* and of wrong *not encoded* verdicts, number asserted, number of known labels."""
+    known = labels != 0
+    green, red = (verdicts == ENCODED) & known, (verdicts == NOT_ENCODED) & known
+    wrong_green = float((labels[green] < 0).mean()) if green.any() else float("nan")
+    wrong_red = float((labels[red] > 0).mean()) if red.any() else float("nan")
+    return wrong_green, wrong_red, int((green | red).sum()), int(known.sum())
+
+
+def _share(part: NDArray[np.bool_], whole: Any) -> float | None:
+    return float(part.sum() / whole) if whole else None
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value

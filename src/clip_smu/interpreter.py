@@ -1,0 +1,415 @@
+"""The interpreter: everything needed to read one encoder's templates, as a folder, and the reading itself.
+
+    INTERPRETER/
+    ├── interpreter.json        encoder, attributes with prompts, calibration, verdicts and evidence, provenance
+    ├── prompts.safetensors     positive (K, d), negative (K, d), centre (d,)
+    ├── text_encoder.onnx       for free-text questions
+    ├── tokenizer.json
+    └── README.md               the model card
+
+A template t is read as ``x = unit(unit(t) - centre)``, where ``centre`` is the mean of the training faces' unit
+templates; attribute k scores ``cos(x, positive_k) - cos(x, negative_k)``. The scale of t does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.attributes import by_name
+from clip_smu.calibrate import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
+from clip_smu.captions import describe, words
+from clip_smu.encoders.cards import EncoderCard
+from clip_smu.errors import EncoderError, InterpreterError, TemplateError
+from clip_smu.storage import atomic, write_json
+
+FORMAT = 1
+DEFAULT = "dlib-lfw"
+VERDICTS = {ENCODED: "encoded", NOT_ENCODED: "not encoded", CANNOT_TELL: "cannot tell"}
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What held-out faces say of one attribute's readings.
+
+    Attributes:
+        auc, low, high: ROC AUC with its 95 % interval, 0 to 1; NaN where ``reason`` says why.
+        n_positive, n_negative: faces with a known label.
+        green_error, red_error: share of wrong verdicts among those asserted; NaN where none was.
+        coverage: share of the labelled faces for which a verdict was asserted.
+        label_accuracy: how often MAAD-Face's labels agree with humans (its own check).
+        reason: why a figure is missing or weak ("too few positives"), or "".
+    """
+
+    auc: float
+    low: float
+    high: float
+    n_positive: int
+    n_negative: int
+    green_error: float
+    red_error: float
+    coverage: float
+    label_accuracy: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of one attribute in one template.
+
+    Attributes:
+        attribute: MAAD-Face's name.
+        label: the same in plain words.
+        score: difference of cosines to the positive and to the negative prompt, -2 to 2.
+        probability: calibrated, 0 to 1.
+        verdict: ``encoded``, ``not encoded`` or ``cannot tell``.
+        evidence: figures on held-out faces.
+    """
+
+    attribute: str
+    label: str
+    score: float
+    probability: float
+    verdict: str
+    evidence: Evidence
+
+    def to_dict(self, *, evidence: bool = False) -> dict[str, Any]:
+        """The reading as JSON values; NaN becomes ``None``."""
+        values: dict[str, Any] = {k: getattr(self, k) for k in ("attribute", "label", "score", "probability", "verdict")}
+        if evidence:
+            values["evidence"] = _without_nan(asdict(self.evidence))
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """What is read of one template: a sentence, and the readings from *encoded* down to *not encoded*."""
+
+    sentence: str
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretations(Sequence[Interpretation]):
+    """Readings of N templates and K attributes, as arrays; item i is the :class:`Interpretation` of template i.
+
+    Attributes:
+        attributes: K names.
+        scores, probabilities: (N, K) float32.
+        verdicts: (N, K) int8: 1 encoded, -1 not encoded, 0 cannot tell.
+    """
+
+    attributes: tuple[str, ...]
+    scores: Floats
+    probabilities: Floats
+    verdicts: NDArray[np.int8]
+    evidence: tuple[Evidence, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[index] for index in range(*row.indices(len(self)))]
+        verdicts, probabilities = self.verdicts[row], self.probabilities[row]
+        order = np.lexsort((-probabilities, -verdicts))
+        readings = tuple(
+            Reading(
+                self.attributes[k],
+                by_name(self.attributes[k]).label,
+                float(self.scores[row, k]),
+                float(probabilities[k]),
+                VERDICTS[int(verdicts[k])],
+                self.evidence[k],
+            )
+            for k in order
+        )
+        return Interpretation(_sentence(readings), readings)
+
+    def __iter__(self) -> Iterator[Interpretation]:
+        return (self[row] for row in range(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """How well N templates fit a free-text question.
+
+    Attributes:
+        scores: (N,) float32 cosines between template and question, -1 to 1.
+        unseen: words of the question that the text encoder was not trained on: with them the order may mean little.
+    """
+
+    scores: Floats
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Interpreter:
+    """Everything needed to read one encoder's templates; made by ``fit``, loaded by :func:`load_interpreter`.
+
+    Attributes:
+        name: what the user types.
+        encoder: name of the encoder whose templates it reads; ``dim`` their length.
+        attributes: K names, in MAAD-Face's order.
+        positive, negative: (K, d) float32 text embeddings of the prompts, rows of norm 1.
+        centre: (d,) float32, mean of the training faces' unit templates.
+        calibration, evidence: of each attribute.
+        error_rate: the share of wrong verdicts that the thresholds were chosen for.
+        known_words: words that the text encoder was trained on.
+        provenance: how it was made: data, seed, versions, hashes, figures.
+        folder: where its files lie.
+    """
+
+    name: str
+    encoder: str
+    attributes: tuple[str, ...]
+    positive: Floats
+    negative: Floats
+    centre: Floats
+    calibration: Calibration
+    evidence: tuple[Evidence, ...]
+    error_rate: float
+    known_words: frozenset[str]
+    provenance: dict[str, Any]
+    folder: Path | None = None
+
+    @property
+    def dim(self) -> int:
+        """d, the length of the templates it reads."""
+        return self.positive.shape[1]
+
+    def interpret(self, templates: NDArray[np.floating], *, hide: Sequence[int] = ()) -> Interpretations:
+        """Reads templates.
+
+        Args:
+            templates: (N, d) or (d,) float, as the encoder gave them, normalised or not.
+            hide: columns (positions in ``attributes``) to leave out.
+
+        Raises:
+            TemplateError: wrong length, or a template that is zero, NaN or infinite (the message says which).
+
+        Example:
+            >>> import numpy as np
+            >>> reading = load_interpreter().interpret(np.ones((2, 128)))
+            >>> reading.probabilities.shape
+            (2, 47)
+            >>> reading[0].readings[0].verdict in ("encoded", "not encoded", "cannot tell")
+            True
+        """
+        vectors = self._checked(templates)
+        scores, probabilities, verdicts = self.read(vectors)
+        keep = [k for k in range(len(self.attributes)) if k not in set(hide)]
+        return Interpretations(
+            tuple(self.attributes[k] for k in keep),
+            scores[:, keep],
+            probabilities[:, keep],
+            verdicts[:, keep],
+            tuple(self.evidence[k] for k in keep),
+        )
+
+    def read(self, vectors: Floats) -> tuple[Floats, Floats, NDArray[np.int8]]:
+        """Scores, probabilities (N, K) float32 and verdicts (N, K) int8 of finite, non-zero (N, d) float32 rows."""
+        scores = self._cosines(vectors, self._directions)
+        return scores, *apply(self.calibration, scores)
+
+    def ask(self, question: str, templates: NDArray[np.floating]) -> Answers:
+        """Scores templates by a free-text question such as ``"wears spectacles"``.
+
+        Args:
+            question: a phrase or sentence; the text encoder gives it a vector.
+            templates: (N, d) float.
+
+        Raises:
+            InputError: the question is empty or too long.
+            TemplateError: as for :meth:`interpret`.
+
+        Example:
+            >>> import numpy as np
+            >>> answers = load_interpreter().ask("wears spectacles", np.eye(3, 128))
+            >>> answers.scores.shape, answers.unseen
+            ((3,), ())
+        """
+        vectors = self._checked(templates)
+        direction = self._text_encoder.encode([question])
+        unseen = tuple(dict.fromkeys(word for word in words(question) if word not in self.known_words))
+        return Answers(self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0], unseen)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes ``interpreter.json`` and ``prompts.safetensors``; the text encoder is written by ``fit``."""
+        from safetensors.numpy import save_file
+
+        folder = Path(folder)
+        arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
+        with atomic(folder / "prompts.safetensors") as temporary:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        calibration = self.calibration
+        write_json(
+            folder / "interpreter.json",
+            {
+                "format": FORMAT,
+                "name": self.name,
+                "encoder": self.encoder,
+                "dim": self.dim,
+                "error_rate": self.error_rate,
+                "attributes": [
+                    {
+                        "name": name,
+                        "slope": float(calibration.slope[k]),
+                        "intercept": float(calibration.intercept[k]),
+                        "green": float(calibration.green[k]),
+                        "red": float(calibration.red[k]),
+                        "evidence": _without_nan(asdict(self.evidence[k])),
+                    }
+                    for k, name in enumerate(self.attributes)
+                ],
+                "known_words": sorted(self.known_words),
+                "provenance": self.provenance,
+            },
+        )
+
+    def check_templates(self, card: EncoderCard | None, dim: int | None) -> None:
+        """Refuses templates of another encoder or length; those without a card pass if their length fits.
+
+        Raises:
+            EncoderError: they come from another encoder.
+            TemplateError: they have another length than ``self.dim``.
+        """
+        if card is not None and card.name != self.encoder:
+            raise EncoderError(
+                f"the interpreter {self.name} reads templates of {self.encoder}, these are of {card.name}: "
+                f"use an interpreter that was fitted to {card.name}"
+            )
+        if dim is not None and dim != self.dim:
+            raise TemplateError(
+                f"the interpreter {self.name} reads templates of length {self.dim} ({self.encoder}), found length {dim}"
+            )
+
+    @cached_property
+    def _directions(self) -> Floats:
+        return np.ascontiguousarray((self.positive - self.negative).T)
+
+    @cached_property
+    def _text_encoder(self) -> Any:
+        from clip_smu.text import TextEncoder
+
+        if self.folder is None:
+            raise InterpreterError("this interpreter was not loaded from a folder, so it has no text encoder to ask")
+        return TextEncoder(self.folder / "text_encoder.onnx", self.folder / "tokenizer.json")
+
+    def _cosines(self, vectors: Floats, directions: Floats) -> Floats:
+        """(N, M) cosines of centred unit templates with (d, M) directions, by one matrix product."""
+        table = np.column_stack([directions, self.centre]).astype(np.float32)
+        products = vectors @ table  # (N, M + 1)
+        norm = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+        along = products[:, -1] / norm
+        centre = self.centre.astype(np.float32)
+        length = np.sqrt(np.maximum(1 - 2 * along + centre @ centre, 1e-12))
+        scores = products[:, :-1] / norm[:, None]
+        scores -= centre @ directions
+        scores /= length[:, None]
+        return np.asarray(scores, dtype=np.float32)
+
+    def _checked(self, templates: NDArray[np.floating]) -> Floats:
+        vectors = np.atleast_2d(np.asarray(templates, dtype=np.float32))
+        if vectors.ndim != 2:
+            raise TemplateError(f"expected templates as an (N, {self.dim}) array, found shape {np.shape(templates)}")
+        self.check_templates(None, vectors.shape[1])
+        bad = np.flatnonzero(~usable(vectors))
+        if len(bad):
+            raise TemplateError(
+                f"template {bad[0]} is {why_unusable(vectors[bad[0]])} ({len(bad)} of {len(vectors)} templates): "
+                "leave such rows out"
+            )
+        return np.ascontiguousarray(vectors)
+
+
+def usable(vectors: Floats) -> NDArray[np.bool_]:
+    """(N,) whether a row is finite and not zero."""
+    square = np.einsum("nd,nd->n", vectors, vectors)
+    return np.isfinite(square) & (square > 0)
+
+
+def why_unusable(vector: Floats) -> str:
+    """The reason, in a few words, why :func:`usable` refuses a row."""
+    if np.isnan(vector).any():
+        return "not a number (NaN)"
+    return "infinite or too large" if not np.isfinite(vector @ vector) else "zero"
+
+
+def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
+    """Loads an interpreter: one that ships with the package (``dlib-lfw``) or a folder.
+
+    Raises:
+        InterpreterError: no such interpreter, or its folder is incomplete.
+
+    Example:
+        >>> load_interpreter("dlib-lfw").encoder
+        'dlib'
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = Path(str(files("clip_smu"))) / "data" / str(name)
+        if "/" in str(name) or not folder.is_dir():
+            raise InterpreterError(f"no interpreter at {name}: give a folder made by clip-smu fit, or the shipped {DEFAULT}")
+    return _read(folder)
+
+
+def _read(folder: Path) -> Interpreter:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        values = json.loads((folder / "interpreter.json").read_text(encoding="utf-8"))
+        if values.get("format") != FORMAT:
+            raise InterpreterError(f"{folder} has format {values.get('format')}, this version reads {FORMAT}: update clip-smu")
+        arrays = load_file(folder / "prompts.safetensors")
+        rows = values["attributes"]
+        columns = {key: np.array([row[key] for row in rows]) for key in ("slope", "intercept", "green", "red")}
+        evidence = tuple(
+            Evidence(**{k: float("nan") if v is None else v for k, v in row["evidence"].items()}) for row in rows
+        )
+        return Interpreter(
+            values["name"],
+            values["encoder"],
+            tuple(row["name"] for row in rows),
+            arrays["positive"],
+            arrays["negative"],
+            arrays["centre"],
+            Calibration(**columns),
+            evidence,
+            values["error_rate"],
+            frozenset(values["known_words"]),
+            values["provenance"],
+            folder,
+        )
+    except FileNotFoundError as error:
+        raise InterpreterError(f"{folder} is not an interpreter: {Path(error.filename).name} is missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise InterpreterError(f"the interpreter in {folder} is damaged ({type(error).__name__}: {error})") from None
+
+
+def _sentence(readings: Sequence[Reading]) -> str:
+    """The greens as prose; of an exclusive group the likeliest only, and Male's red as a woman."""
+    encoded = [reading for reading in readings if reading.verdict == VERDICTS[ENCODED]]
+    best: dict[str, str] = {}
+    for reading in sorted(encoded, key=lambda one: -one.probability):
+        group = by_name(reading.attribute).group
+        if group is not None:
+            best.setdefault(group, reading.attribute)
+    kept = [r.attribute for r in encoded if best.get(by_name(r.attribute).group or "", r.attribute) == r.attribute]
+    woman = [r.attribute for r in readings if r.attribute == "Male" and r.verdict == VERDICTS[NOT_ENCODED]]
+    return describe(kept, woman)
+
+
+def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}

@@ -1,0 +1,146 @@
+"""Two sets of scores on the same photos: DeLong's paired test, and the correction for testing many attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from clip_smu.errors import InputError
+from clip_smu.metrics.intervals import (
+    Codes,
+    auc_components,
+    auc_variance,
+    independent_units,
+    reason_of_identities,
+)
+from clip_smu.metrics.ranking import (
+    Floats,
+    Integers,
+    Ranking,
+    check,
+    check_identity,
+    check_level,
+    each_attribute,
+    rank,
+    weakness,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class AucDifference:
+    """AUC of scores A less AUC of scores B, of K attributes on the same photos.
+
+    Attributes:
+        difference: (K,) float64, -1 to 1; NaN without a positive or a negative.
+        low, high: (K,) ends of the interval, -1 to 1; NaN where ``se`` is.
+        se: (K,) standard error; NaN below two positives or two negatives, or identities of them.
+        z: (K,) ``difference / se``; 0 where the rankings do not differ.
+        p: (K,) two-sided; 1 where the rankings do not differ, NaN where there is no variance to test with.
+        n_positive, n_negative: (K,) int64 photos.
+        reason: K strings, empty where nothing is wrong.
+    """
+
+    difference: Floats
+    low: Floats
+    high: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    n_positive: Integers
+    n_negative: Integers
+    reason: tuple[str, ...]
+
+
+def delong_paired(
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    labels: ArrayLike,
+    *,
+    level: float = 0.95,
+    identity: Sequence[str] | ArrayLike | None = None,
+) -> AucDifference:
+    """DeLong's test of two AUCs on the same photos, attribute by attribute.
+
+    ``se²`` is DeLong's (with ``identity`` Obuchowski's) formula on the differences of the two structural
+    components of each photo, which is ``var A + var B - 2 cov``; ``z = difference / se``, two-sided normal p;
+    interval ``difference ± z se``, cut at -1 and 1 (DeLong, DeLong & Clarke-Pearson 1988; Obuchowski 1997).
+
+    Args:
+        scores_a, scores_b: (N, K) or (N,) float, without NaN, of the same photos and attributes.
+        labels: the same shape, signed integers 1, -1, 0 (unknown, left out).
+        level: of confidence, inside (0, 1).
+        identity: (N,) names or numbers of persons; ``None`` if each photo is of another person.
+
+    Raises:
+        InputError: malformed input.
+    """
+    scores_a, known = check(scores_a, labels)
+    scores_b, known = check(scores_b, labels)
+    critical = NormalDist().inv_cdf((1 + check_level(level)) / 2)
+    persons = None if identity is None else check_identity(identity, len(known))
+
+    def one(k: int) -> tuple[float, float, int, int, str]:
+        a, b = rank(scores_a[:, k], known[:, k]), rank(scores_b[:, k], known[:, k])
+        m, n = a.n_positive, a.n_negative
+        if m == 0 or n == 0:
+            return np.nan, np.nan, m, n, a.reason
+        (area_a, of_a), (area_b, of_b) = auc_components(a), auc_components(b)
+        centred = np.zeros(len(known))
+        centred[a.rows] = of_a - area_a
+        centred[b.rows] -= of_b - area_b
+        codes, count = (None, 0) if persons is None else (persons[0][a.rows], persons[1])
+        variance = auc_variance(centred[a.rows], a.positive, codes, count)
+        return area_a - area_b, math.sqrt(variance), m, n, _reason(area_a - area_b, variance, a, codes, count)
+
+    rows = each_attribute(one, known.shape)
+    difference, se = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))
+    n_positive, n_negative = (np.array([row[i] for row in rows], dtype=np.int64) for i in (2, 3))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(se > 0, difference / se, np.where((se == 0) & (difference == 0), 0.0, np.nan))
+    p = np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z], dtype=np.float64)
+    half = np.where(np.isnan(z), np.nan, critical * se)
+    low, high = np.maximum(difference - half, -1), np.minimum(difference + half, 1)
+    return AucDifference(difference, low, high, se, z, p, n_positive, n_negative, tuple(row[4] for row in rows))
+
+
+def benjamini_hochberg(p: ArrayLike) -> Floats:
+    """q-values, float64 of the same (M,): reject where ``q <= rate`` and that false discovery rate is kept.
+
+    ``q_(i) = min over j >= i of p_(j) M / j`` for ascending p (Benjamini & Hochberg 1995). A NaN is a test that
+    was not made: it stays NaN and does not count in M.
+
+    Args:
+        p: (M,) p-values, 0 to 1 or NaN.
+
+    Raises:
+        InputError: not one-dimensional, or a value outside 0 to 1.
+
+    Example:
+        >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
+        [0.03, 0.04, 0.04]
+    """
+    values = np.asarray(p, dtype=np.float64)
+    made = ~np.isnan(values)
+    if values.ndim != 1 or not np.all((values[made] >= 0) & (values[made] <= 1)):
+        raise InputError(f"expected p-values between 0 and 1, (M,), found {p}: give one p for each attribute")
+    tests = np.flatnonzero(made)
+    order = tests[np.argsort(values[tests])]
+    scaled = values[order] * len(order) / np.arange(1, len(order) + 1)
+    q = np.full_like(values, np.nan)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
+    return q
+
+
+def _reason(difference: float, variance: float, ranking: Ranking, codes: Codes | None, count: int) -> str:
+    if codes is not None:
+        lone = reason_of_identities(*independent_units(ranking.positive, codes, count))
+        if lone:
+            return lone
+    if variance == 0:
+        return "no variance" if difference else "no difference between the rankings"
+    return weakness(ranking.n_positive, ranking.n_negative)

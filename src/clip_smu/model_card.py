@@ -1,0 +1,101 @@
+"""The model card of an interpreter: README.md with the front matter that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from clip_smu.attributes import by_name
+from clip_smu.interpreter import Interpreter
+from clip_smu.storage import atomic
+
+_TEXT = """---
+license: apache-2.0
+library_name: clip-smu
+tags: [face-recognition, interpretability, soft-biometrics, privacy, clip]
+---
+# {name}: reads templates of {encoder}
+
+A text encoder and calibration that say, in plain language, which of MAAD-Face's 47 facial attributes a template
+({dim} numbers) of the encoder **{encoder}** gives away. Made by `clip-smu fit` (objective `{objective}`).
+
+```
+clip-smu interpret PHOTO --interpreter {name}
+```
+
+**The labels it was trained and measured on are machine-made** unless you gave it others: a figure below says how
+well the reading agrees with those labels. A reading is what a *template* gives away, not a fact about a person.
+
+## How it was made
+- trained on {faces} faces of {persons} persons; {without_label} templates had no label, {without_template} labels no template
+- evidence from {evidence_from}
+- seed {seed}, {steps} steps, {seconds} s on {machine}
+- {versions}
+
+## What it reached
+Mean AUC over {counted} attributes: **{mean:.4f}**. Verdicts: thresholds were chosen so that of each attribute's
+*encoded* and of its *not encoded* verdicts at most {rate:.0%} are wrong. On the evidence faces {error} of all asserted
+verdicts were wrong ({green} of *encoded*, {red} of *not encoded*; {tight} where a threshold holds verdicts back), and
+{coverage} of the labelled readings got a verdict. Expected calibration error (15 bins): {ece} over all readings,
+{ece_mean} mean over attributes.
+
+| attribute | AUC | 95 % interval | positives | negatives | wrong when *encoded* | wrong when *not encoded* | verdicts | MAAD label accuracy |
+|---|---|---|---|---|---|---|---|---|
+{rows}
+
+The interval counts persons, not photos (DeLong with Obuchowski's clustered variance). "MAAD label accuracy" is
+MAAD-Face's own human check of its labels.
+
+## Limits
+Free-text questions work for words that the text encoder was trained on ({words} words); `clip-smu ask` warns of
+others. Race, gender and age can be hidden with `--hide`. Inferring such attributes of persons is restricted by law
+in many places (in the EU by the GDPR and the AI Act); this is a tool for measuring what templates leak.
+"""
+
+
+def write_model_card(interpreter: Interpreter, folder: Path) -> None:
+    """Writes README.md of an interpreter whose evidence and provenance are filled in."""
+    made = interpreter.provenance
+    verdicts = made["verdicts"]
+    aucs = [row.auc for row in interpreter.evidence if not math.isnan(row.auc)]
+    rows = "\n".join(
+        f"| {by_name(name).label} | {_number(row.auc)} | {_number(row.low)} to {_number(row.high)} | {row.n_positive} "
+        f"| {row.n_negative} | {_percent(row.green_error)} | {_percent(row.red_error)} | {_percent(row.coverage)} "
+        f"| {row.label_accuracy:.0%} |"
+        for name, row in zip(interpreter.attributes, interpreter.evidence, strict=True)
+    )
+    text = _TEXT.format(
+        name=interpreter.name,
+        encoder=interpreter.encoder,
+        dim=interpreter.dim,
+        objective=made["objective"],
+        **{key: made["trained_on"][key] for key in ("faces", "persons", "without_label", "without_template")},
+        evidence_from=made["evidence_from"],
+        seed=made["config"]["seed"],
+        steps=made["steps"],
+        seconds=made["seconds"],
+        machine=made["machine"],
+        versions=", ".join(f"{package} {number}" for package, number in made["versions"].items()),
+        counted=len(aucs),
+        mean=sum(aucs) / len(aucs) if aucs else float("nan"),
+        rate=verdicts["chosen_error_rate"],
+        error=_percent(verdicts["error"]),
+        green=_percent(verdicts["green_error"]),
+        red=_percent(verdicts["red_error"]),
+        tight=_percent(verdicts["error_where_held_back"]),
+        coverage=_percent(verdicts["coverage"]),
+        ece=_number(verdicts["ece_pooled"]),
+        ece_mean=_number(verdicts["ece_mean"]),
+        rows=rows,
+        words=len(interpreter.known_words),
+    )
+    with atomic(folder / "README.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.1%}"

@@ -1,0 +1,36 @@
+"""Fixtures shared by all tests: golden numbers, and the team's real data where it is present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of golden numbers (outputs of the official networks), committed beside the tests."""
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real data beside the checkout; a user's clone does not have it."""
+    folder = Path(os.environ.get("CLIP_SMU_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the project's shared data, which is not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    """The photo of an astronaut (public domain, NASA) that ships inside scikit-image."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        pytest.skip("needs scikit-image")
+    return Path(spec.origin).parent / "data" / "astronaut.png"

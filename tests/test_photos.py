@@ -1,0 +1,549 @@
+"""clip_smu.photos on real files: every kind of input, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import multiprocessing
+import os
+import pickle
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from clip_smu.errors import ImageError, InputError
+from clip_smu.images import decode
+from clip_smu.photos import Photo, count_photos, iter_photos
+
+
+def jpeg(shade: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (shade, shade, shade)).save(file, "JPEG")
+    return file.getvalue()
+
+
+BYTES = {
+    "b/2.jpg": jpeg(20),
+    "b/1.JPG": jpeg(10),
+    "a/c/3.png": jpeg(30),
+    "0.webp": jpeg(0),
+}
+ORDER = ["0.webp", "a/c/3.png", "b/1.JPG", "b/2.jpg"]
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A folder with four photos in three folders, and much that is none."""
+    folder = tmp_path / "people"
+    others = ["readme.txt", "labels.csv", ".hidden.jpg", ".git/4.jpg", "b/shard.tar", "b/._1.JPG"]
+    for name, data in BYTES.items() | dict.fromkeys(others, b"x").items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def pack(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def long_tar(form: int, mode: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode, format=form) as tar:
+        for name in ("a/1.jpg", "ž" * 80 + "/" + "q" * 90 + ".jpg", "b/3.jpg"):
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = 700, 1.5
+            tar.addfile(member, io.BytesIO(bytes(700)))
+    return file.getvalue()
+
+
+TARS = [
+    long_tar(form, mode)
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)
+    for mode in ("w", "w:gz", "w:xz")
+]
+
+
+def names(*inputs: str | Path, stdin: BinaryIO | None = None) -> list[str]:
+    return [photo.name for photo in iter_photos(inputs, stdin=stdin)]
+
+
+def reason(photo: Photo) -> str:
+    with pytest.raises(ImageError) as caught:
+        photo.read()
+    assert str(caught.value).startswith("expected ")
+    assert "\n" not in str(caught.value)
+    return caught.value.reason
+
+
+# ---- folders
+
+
+def test_a_folder_is_walked_in_order(people: Path) -> None:
+    found = list(iter_photos([people]))
+    assert [photo.name for photo in found] == ORDER
+    assert [photo.identity for photo in found] == ["", "c", "b", "b"]
+    assert [photo.read() for photo in found] == [BYTES[name] for name in ORDER]
+    assert [photo.path for photo in found] == [people / name for name in ORDER]
+    assert count_photos([people]) == 4
+
+
+def test_a_relative_folder_gives_absolute_paths(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(people.parent)
+    found = list(iter_photos(["./people/"]))
+    monkeypatch.chdir("/")  # as a worker elsewhere
+    assert [photo.name for photo in found] == ORDER
+    assert [photo.read() for photo in found] == [BYTES[name] for name in ORDER]
+
+
+def test_links_are_followed_but_not_back_up(people: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "5.jpg").write_bytes(jpeg(50))
+    (people / "a" / "up").symlink_to(people, target_is_directory=True)
+    (people / "a" / "self").symlink_to(people / "a" / "self")
+    (people / "d").symlink_to(tmp_path / "more", target_is_directory=True)
+    (tmp_path / "more" / "back").symlink_to(people, target_is_directory=True)
+    assert names(people) == [*ORDER, "d/5.jpg"]
+
+
+def test_a_dangling_link_is_a_missing_photo(people: Path) -> None:
+    (people / "9.jpg").symlink_to(people / "gone.jpg")
+    found = {photo.name: photo for photo in iter_photos([people])}
+    assert set(found) == {*ORDER, "9.jpg"}
+    assert reason(found["9.jpg"]) == "missing"
+
+
+def test_a_folder_that_cannot_be_listed_is_counted(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path) == str(people / "b"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = list(iter_photos([people]))
+    assert [photo.name for photo in found] == ["0.webp", "a/c/3.png", "b"]
+    assert reason(found[-1]) == "unreadable"
+    with pytest.raises(InputError, match=r"expected a folder that can be read, found: .*Permission denied"):
+        iter_photos([people / "b"])
+
+
+def test_names_beyond_ascii_and_beyond_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / "Štruc"
+    for name in ("Žiga/naïve 写真.jpg", "Øre/1.jpg"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(jpeg(1))
+    (folder / os.fsdecode(b"\xff\xfe.jpg")).write_bytes(jpeg(2))
+    found = list(iter_photos([folder]))
+    assert [(photo.name, photo.identity) for photo in found] == [
+        ("Øre/1.jpg", "Øre"),
+        ("Žiga/naïve 写真.jpg", "Žiga"),
+        (r"\xff\xfe.jpg", ""),
+    ]
+    assert found[2].read() == jpeg(2)
+    tar = tmp_path / "ž.tar"
+    with tarfile.open(tar, "w") as archive:
+        archive.add(folder, ".")
+    assert {photo.name: photo.read() for photo in iter_photos([tar])} == {p.name: p.read() for p in found}
+
+
+# ---- files and globs
+
+
+def test_files_are_named_as_typed(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(people)
+    (people / "no-suffix").write_bytes(jpeg(7))
+    found = list(iter_photos(["b/2.jpg", Path("no-suffix"), "./0.webp", str(people / "b" / "1.JPG")]))
+    assert [photo.name for photo in found] == [
+        "b/2.jpg",
+        "no-suffix",
+        "0.webp",
+        (people / "b/1.JPG").as_posix(),
+    ]
+    assert {photo.identity for photo in found} == {""}
+    assert found[1].read() == jpeg(7)
+    assert names("0.webp") == ["0.webp"]
+    assert [photo.name for photo in iter_photos("0.webp")] == ["0.webp"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("people/b/*", ["people/b/1.JPG", "people/b/2.jpg"]),
+        ("people/**/*.[jp]*", ["people/a/c/3.png", "people/b/2.jpg"]),
+        ("people/**", ["people/0.webp", "people/a/c/3.png", "people/b/1.JPG", "people/b/2.jpg"]),
+        ("people/b/?.jpg", ["people/b/2.jpg"]),
+        ("peop*", ORDER),
+    ],
+)
+def test_globs(people: Path, pattern: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (people / "b" / "shard.tar").unlink()
+    monkeypatch.chdir(people.parent)
+    assert names(pattern) == expected
+    assert count_photos([pattern]) == len(expected)
+
+
+def test_a_glob_takes_tars(tmp_path: Path) -> None:
+    pack(tmp_path / "s-0.tar", {"1.jpg": jpeg(1)})
+    pack(tmp_path / "s-1.tar.gz", {"2.jpg": jpeg(2)}, "w:gz")
+    assert names(tmp_path / "s-*.tar*") == ["1.jpg", "2.jpg"]
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "me [1].jpg").write_bytes(jpeg(1))
+    (tmp_path / "me 1.jpg").write_bytes(jpeg(2))
+    assert next(iter_photos([tmp_path / "me [1].jpg"])).read() == jpeg(1)
+
+
+# ---- lists
+
+
+def test_a_list_is_read_line_by_line(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = people.parent / "elsewhere"
+    (elsewhere / "x").mkdir(parents=True)
+    (elsewhere / "x" / "6.jpg").write_bytes(jpeg(6))
+    monkeypatch.chdir(elsewhere)
+    lines = ["\ufeff# faces", "b/2.jpg\r", "", "  ./a/c/3.png ", "x/6.jpg", str(people / "b" / "1.JPG")]
+    lines += ["b/2.jpg", "gone/7.jpg", "../elsewhere/x/6.jpg", f"{elsewhere}/8.jpg", "b"]
+    (people / "faces.lst").write_text("\n".join(lines), encoding="utf-8")
+    found = list(iter_photos([people / "faces.lst"]))
+    assert [(photo.name, photo.identity) for photo in found] == [
+        ("b/2.jpg", "b"),
+        ("a/c/3.png", "c"),
+        ("x/6.jpg", "x"),  # relative to the current folder
+        ((people / "b/1.JPG").as_posix(), "b"),
+        ("gone/7.jpg", "gone"),
+        (f"{elsewhere.as_posix()}/8.jpg", ""),  # not below the list
+        ("b", ""),
+    ]
+    assert [photo.read() for photo in found[:4]] == [jpeg(20), jpeg(30), jpeg(6), jpeg(10)]
+    assert [reason(photo) for photo in found[4:]] == ["missing", "missing", "unreadable"]
+    assert count_photos([people / "faces.lst"]) == 7
+
+
+def test_a_list_that_is_not_utf8_text(tmp_path: Path) -> None:
+    (tmp_path / "wide.txt").write_bytes("a.jpg\nb.jpg\n".encode("utf-16"))
+    with pytest.raises(
+        InputError, match=r'expected UTF-8 text, one path a line, found binary data in ".*wide.txt"'
+    ):
+        iter_photos([tmp_path / "wide.txt"])
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_photo_without_permission_is_unreadable(people: Path) -> None:
+    (people / "0.webp").chmod(0)
+    assert reason(next(iter_photos([people]))) == "unreadable"
+
+
+def test_a_photo_that_the_system_refuses_is_unreadable(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = next(iter_photos([people]))
+
+    def refuse(*_: object) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert reason(photo) == "unreadable"
+
+
+# ---- tars
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
+def test_a_tar_keeps_its_order(tmp_path: Path, suffix: str) -> None:
+    mode = {".tar": "w", ".tgz": "w:gz"}.get(suffix, f"w:{suffix[5:]}")
+    members = {
+        "./b/2.jpg": jpeg(2),
+        "b/notes.txt": b"x",
+        "./.x/1.jpg": b"x",
+        "b/._2.jpg": b"x",
+        "a/c/1.jpg": jpeg(1),
+    }
+    tar = pack(tmp_path / f"shard{suffix}", {**members, "./0.png": jpeg(0)}, mode)
+    found = list(iter_photos([tar]))
+    assert [(photo.name, photo.identity) for photo in found] == [
+        ("b/2.jpg", "b"),
+        ("a/c/1.jpg", "c"),
+        ("0.png", ""),
+    ]
+    assert [photo.read() for photo in found] == [jpeg(2), jpeg(1), jpeg(0)]
+    plain = suffix == ".tar"
+    assert [(photo.path, photo.data is None) for photo in found] == [(tar if plain else None, plain)] * 3
+    assert count_photos([tar]) == (3 if plain else None)
+
+
+def test_a_tar_that_is_compressed_without_saying_so(tmp_path: Path) -> None:
+    tar = pack(tmp_path / "shard.tar", {"1.jpg": jpeg(1)}, "w:gz")
+    assert [photo.read() for photo in iter_photos([tar])] == [jpeg(1)]
+
+
+def test_a_tar_with_folders_long_names_and_links(people: Path, tmp_path: Path) -> None:
+    long = "n" * 120 + "/" + "p" * 180 + ".jpg"
+    with tarfile.open(tmp_path / "all.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.add(people / "b", "b")
+        os.link(people / "b" / "2.jpg", people / "b2.jpg")
+        tar.add(people / "b2.jpg", "b/twin.jpg")
+        member = tarfile.TarInfo(long)
+        member.size = len(jpeg(5))
+        tar.addfile(member, io.BytesIO(jpeg(5)))
+    found = {photo.name: photo.read() for photo in iter_photos([tmp_path / "all.tar"])}
+    assert found == {"b/1.JPG": jpeg(10), "b/2.jpg": jpeg(20), "b/twin.jpg": b"", long: jpeg(5)}
+
+
+def _read_names(found: list[Photo]) -> list[tuple[str, bytes]]:
+    return [(photo.name, photo.read()) for photo in found]
+
+
+def test_photos_of_a_tar_travel_to_other_processes(tmp_path: Path) -> None:
+    members = {f"p{k % 50:02}/{k:04}.jpg": jpeg(k % 256) for k in range(2000)}
+    tar = pack(tmp_path / "shard.tar", members)
+    found = list(iter_photos([tar]))
+    assert [photo.name for photo in found] == list(members)
+    assert max(len(pickle.dumps(photo)) for photo in found) < 500
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert dict(pool.apply(_read_names, (found,))) == members
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz"])
+def test_a_tar_cut_off_gives_what_it_has_and_is_counted(tmp_path: Path, suffix: str) -> None:
+    noise = {f"{k}.jpg": np.random.default_rng(k).bytes(5000) for k in range(4)}
+    whole = pack(tmp_path / f"whole{suffix}", noise, "w:" + suffix[5:]).read_bytes()
+    for keep in (0.45, 0.7, 0.85):
+        cut = tmp_path / f"cut{suffix}"
+        cut.write_bytes(whole[: int(23_000 * keep)])
+        *good, last = iter_photos([cut])
+        assert [photo.read() for photo in good] == list(noise.values())[: len(good)]
+        assert 1 <= len(good) <= 3
+        assert last.name == cut.as_posix()
+        assert reason(last) == "truncated"
+        assert reason(pickle.loads(pickle.dumps(last))) == "truncated"
+
+
+def test_every_cut_of_a_tar_is_noticed(tmp_path: Path) -> None:
+    members = {f"{k}.jpg": jpeg(k) for k in range(3)}
+    whole = pack(tmp_path / "whole.tar", members).read_bytes()
+    end = whole.rstrip(b"\0")
+    cut = tmp_path / "cut.tar"
+    for keep in range(512, len(end), 97):
+        for data, kind in ((whole[:keep], "plain"), (gzip.compress(whole[:keep], 0)[:-8], "compressed")):
+            cut.write_bytes(data)
+            *good, last = iter_photos([cut])
+            assert [photo.read() for photo in good] == list(members.values())[: len(good)], (keep, kind)
+            assert reason(last) == "truncated", (keep, kind)
+
+
+def test_a_damaged_header_in_a_tar_is_noticed(tmp_path: Path) -> None:
+    tar = pack(tmp_path / "shard.tar", {f"{k}.jpg": jpeg(k) for k in range(4)})
+    found = list(iter_photos([tar]))
+    data = bytearray(tar.read_bytes())
+    data[found[2].offset - 400] ^= 0xFF  # within the header before the third photo
+    tar.write_bytes(data)
+    *good, last = iter_photos([tar])
+    assert [photo.name for photo in good] == ["0.jpg", "1.jpg"]
+    assert reason(last) == "truncated"
+
+
+def test_a_tar_cut_off_after_it_was_listed(tmp_path: Path) -> None:
+    tar = pack(tmp_path / "shard.tar", {"1.jpg": jpeg(1)})
+    photo = next(iter_photos([tar]))
+    tar.write_bytes(tar.read_bytes()[:700])
+    assert reason(photo) == "truncated"
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_a_damaged_tar_gives_photos_or_an_input_error(data: st.DataObject) -> None:
+    tar = bytearray(data.draw(st.sampled_from(TARS)))
+    position = st.integers(0, len(tar) - 1)
+    for place, value in data.draw(st.lists(st.tuples(position, st.integers(0, 255)), max_size=9)):
+        tar[place] = value
+    for block in range(0, len(tar) - 511, 512) if data.draw(st.booleans()) else ():
+        if tar[block + 257 : block + 262] == b"ustar":  # with a valid checksum more of the damage is read
+            tar[block + 148 : block + 156] = b" " * 8
+            tar[block + 148 : block + 156] = b"%06o\0 " % sum(tar[block : block + 512])
+    stream = io.BytesIO(tar[: data.draw(st.none() | position)])
+    try:
+        found = list(iter_photos(["-"], stdin=stream))
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(photo.data is not None or reason(photo) in ("truncated", "missing") for photo in found)
+        assert all(photo.name.encode("utf-8") for photo in found)
+
+
+# ---- standard input
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that hands over few bytes at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        part, self._data = self._data[:100], self._data[100:]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+@pytest.fixture(params=["at once", "in pieces"])
+def pipe(request: pytest.FixtureRequest) -> Iterator[object]:
+    whole = request.param == "at once"
+    return lambda data: io.BytesIO(data) if whole else io.BufferedReader(Trickle(data))
+
+
+def test_standard_input_may_be_a_photo(pipe: object) -> None:
+    (photo,) = iter_photos(["-"], stdin=pipe(jpeg(9)))
+    assert (photo.name, photo.identity, photo.read()) == ("-", "", jpeg(9))
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_standard_input_may_be_a_tar(tmp_path: Path, mode: str, pipe: object) -> None:
+    members = {"a/1.jpg": jpeg(1), "a/2.jpg": jpeg(2)}
+    data = pack(tmp_path / "any", members, mode).read_bytes()
+    assert {photo.name: photo.read() for photo in iter_photos(["-"], stdin=pipe(data))} == members
+    assert count_photos(["-"]) is None
+
+
+def test_standard_input_may_be_a_list(people: Path, monkeypatch: pytest.MonkeyPatch, pipe: object) -> None:
+    monkeypatch.chdir(people)
+    many = "".join(f"gone/{k}.jpg\n" for k in range(300))
+    found = list(iter_photos(["-"], stdin=pipe(f"b/2.jpg\n# no\n{many}a/c/3.png".encode())))
+    assert [photo.name for photo in found] == ["b/2.jpg", *many.split(), "a/c/3.png"]
+    assert [found[0].identity, found[-1].identity] == ["b", "c"]
+    assert [found[0].read(), found[-1].read()] == [jpeg(20), jpeg(30)]
+
+
+def test_standard_input_is_the_default_of_the_dash(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(jpeg(9))))
+    assert names("-", people, "-") == ["-", *ORDER]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", 'expected photos in the standard input "-", found none'),
+        (b"\n# only a comment\n", 'expected photos in the standard input "-", found none'),
+        (b"PK\x03\x04\0\0\0\0", 'expected UTF-8 text, one path a line, found binary data in "-"'),
+        (gzip.compress(b"no tar"), 'expected a tar in "-", found something else'),
+    ],
+)
+def test_standard_input_without_photos(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        names("-", stdin=io.BytesIO(data))
+
+
+# ---- several inputs, and wrong ones
+
+
+def test_the_same_file_is_taken_once(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(people)
+    (people / "l.txt").write_text("b/1.JPG\n./b/../b/2.jpg\n")
+    assert names("b/2.jpg", people, "b/../0.webp", f"{people}/", "l.txt", "b/*.jpg") == [
+        "b/2.jpg",
+        "0.webp",
+        "a/c/3.png",
+        "b/1.JPG",
+    ]
+    tar = pack(people.parent / "s.tar", {"1.jpg": jpeg(1)})
+    assert names(tar, tar.parent / "people" / ".." / "s.tar") == ["1.jpg"]
+
+
+def test_two_photos_of_one_name_are_refused(people: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "0.webp").write_bytes(jpeg(3))
+    stream = iter_photos([people, tmp_path / "other"])
+    assert [next(stream).name for _ in ORDER] == ORDER
+    with pytest.raises(
+        InputError, match=r'found two called "0.webp", in ".*people" and in ".*other"'
+    ) as caught:
+        next(stream)
+    assert "\n" not in str(caught.value)
+    with tarfile.open(tmp_path / "twice.tar", "w") as tar:
+        tar.add(people / "0.webp", "x.jpg")
+        tar.add(people / "b/1.JPG", "x.jpg")
+    with pytest.raises(InputError, match=r'found two called "x.jpg", in ".*twice.tar" and in ".*twice.tar"'):
+        names(tmp_path / "twice.tar")
+
+
+def test_wrong_inputs_are_refused_before_any_photo(people: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.txt").write_text("# nothing\n")
+    (tmp_path / "page.tar").write_text("<html>" * 200)
+    (tmp_path / "zero.tar").write_bytes(b"")
+    pack(tmp_path / "none.tar", {"notes.txt": b"x"})
+    pack(tmp_path / "none.tgz", {"notes.txt": b"x"}, "w:gz")
+    for wrong, message in (
+        ("nobody.jpg", 'expected a file or folder at ".*nobody.jpg", found nothing'),
+        ("x" * 300, "expected a file or folder at .*, found nothing"),
+        ("nobody*.jpg", "expected photos, tars or folders like .*, found none"),
+        ("empty", r'expected photos in the folder ".*empty", found none: .*FOLDER/\*.tar'),
+        ("empty.txt", "expected photos in the list .*, found none"),
+        ("none.tar", "expected photos in the tar .*, found none"),
+        ("none.tgz", "expected photos in the compressed tar .*, found none"),
+        ("page.tar", "expected a tar in .*page.tar.*, found something else"),
+        ("zero.tar", "expected a tar in .*zero.tar.*, found something else"),
+    ):
+        for call in (iter_photos, count_photos):
+            if call is count_photos and wrong == "none.tgz":
+                continue
+            with pytest.raises(InputError, match=message) as caught:
+                call([people, tmp_path / wrong])
+            assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"expected a file, folder, glob, list, tar or - .*, found none"):
+        iter_photos([])
+    with pytest.raises(InputError, match='expected a file or folder at "", found nothing'):
+        iter_photos([""])
+
+
+def test_counting_gives_up_in_time(people: Path) -> None:
+    many = people / "many"
+    many.mkdir()
+    for k in range(600):
+        (many / f"{k}.jpg").touch()
+    assert count_photos([many]) == 600
+    assert count_photos([many], seconds=0) is None
+
+
+# ---- real data
+
+
+def test_lfw_is_listed_quickly_and_reads_back(shared: Path) -> None:
+    tar = shared / "data" / "lfw" / "images.tar"
+    start = time.perf_counter()
+    found = list(iter_photos([tar]))
+    seconds = time.perf_counter() - start
+    assert len(found) == 13_233
+    assert seconds < 3
+    by_name = {photo.name: photo for photo in found}
+    photo = by_name["Aaron_Eckhart/Aaron_Eckhart_0001.jpg"]
+    assert photo.identity == "Aaron_Eckhart"
+    assert len({photo.identity for photo in found}) == 5749
+    listed = {
+        name for part in ("train", "test") for name in (tar.parent / f"{part}_list.txt").read_text().split()
+    }
+    assert listed <= by_name.keys()
+    with tarfile.open(tar) as reference:
+        for photo in found[::1500]:
+            data = reference.extractfile(f"./{photo.name}").read()
+            assert photo.read() == data
+            np.testing.assert_array_equal(
+                decode(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+            )
