@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as F
+from torch.nn.functional import interpolate
 
 from clip_smu.detect.mtcnn import MTCNN
 from clip_smu.detect.mtcnn_nets import weights
@@ -91,7 +91,7 @@ class Loop:
             [torch.empty(0, 9, dtype=self.dtype)],
         )
         while side >= 12:
-            data = F.interpolate(image, (int(height * scale + 1), int(width * scale + 1)), mode="area")
+            data = interpolate(image, (int(height * scale + 1), int(width * scale + 1)), mode="area")
             offsets, probability = self.pnet((data - 127.5) * 0.0078125)
             mask = probability[0, 1] >= THRESHOLDS[0]
             cell = mask.nonzero().flip(1).to(self.dtype)
@@ -113,7 +113,7 @@ class Loop:
         ex, ey = np.minimum(corners[:, 2], width), np.minimum(corners[:, 3], height)
         inside = np.flatnonzero((ey > y - 1) & (ex > x - 1))
         pieces = [
-            F.interpolate(image[:, :, y[k] - 1 : ey[k], x[k] - 1 : ex[k]], (side, side), mode="area")
+            interpolate(image[:, :, y[k] - 1 : ey[k], x[k] - 1 : ex[k]], (side, side), mode="area")
             for k in inside
         ]
         data = torch.cat(pieces) if pieces else image.new_empty(0, 3, side, side)

@@ -59,12 +59,12 @@ SAYS: dict[str, str] = {
     "Fully_Visible_Forehead": r"\b(visible|clear|exposed|bare|open|unobstructed) forehead\b",
     "Brown_Eyes": r"\b(brown|chestnut) (eyes|irises)\b",
     "Bags_Under_Eyes": r"\bbags\b|\b(puffy|baggy|tired)( brown)? eyes|puffiness|swelling|pouches",
-    "Bushy_Eyebrows": r"\b(bushy|thick|dense|heavy|full|shaggy|hairy)(, arched)? (eye)?brows\b",
+    "Bushy_Eyebrows": r"\b(bushy|thick|dense|heavy|full|shaggy|hairy)( arched)? (eye)?brows\b",
     "Arched_Eyebrows": r"\barched\b|\b(curved|bow-shaped) eyebrows\b|\barch in\b",
     "Mouth_Closed": r"\b(closed|shut) mouth\b|\b(closed|sealed) lips|lips (pressed|held)|closed-(mouth|lip)",
     "Smiling": r"\b(smile|smiling|grin|grinning|happy|cheerful)\b",
     "Big_Lips": r"\b(big|full|thick|large|plump|fleshy|voluminous) lips\b",
-    "Big_Nose": r"\b(big|large|prominent|broad|wide|huge|sizable)(, \w+)? nose\b",
+    "Big_Nose": r"\b(big|large|prominent|broad|wide|huge|sizable)( \w+)? nose\b",
     "Pointy_Nose": r"\b(pointy|pointed|sharp|sharp-tipped) nose\b",
     "Heavy_Makeup": r"\bmake-?up\b|cosmetics|\bmade up\b",
     "Wearing_Hat": r"\b(hat|cap|beanie|headwear)\b",
@@ -270,7 +270,7 @@ def sides(labels: Sequence[int]) -> tuple[set[str], set[str]]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(any_labels, st.integers(0, 2**32))
 @example([0] * 47, 0)
 @example([1] * 47, 1)
@@ -284,7 +284,7 @@ def test_every_caption_keeps_every_rule(labels: list[int], seed: int) -> None:
     check(caption(labels, rng=rng, negatives=True), positive, negative, most=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(any_labels)
 @example([0] * 47)
 @example([1] * 47)
@@ -296,7 +296,7 @@ def test_every_caption_of_the_paper_keeps_every_rule(labels: list[int]) -> None:
     assert text.count(".") == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(any_labels, st.randoms(use_true_random=False), st.integers(0, 47))
 def test_every_description_keeps_every_rule(labels: list[int], rng: Random, told: int) -> None:
     positive, negative = sides(labels)
@@ -339,7 +339,7 @@ def test_real_labels(shared: Path) -> None:
     with (shared / "data/lfw/lfw_maad47.csv").open(newline="") as file:
         rows = list(csv.reader(file))[1:]
     rng = Random(1)
-    for row in rows[::20]:
+    for row in rows[::50]:
         labels = [int(value) for value in row[2:]]
         positive, negative = sides(labels)
         check(paper_caption(labels), positive, set(), most=0)
@@ -373,7 +373,7 @@ def test_real_labels(shared: Path) -> None:
         ({"Wearing_Necktie": 1}, "A photo of a person wearing a necktie."),
         ({"Wavy_Hair": 1, "Blond_Hair": 1}, "A photo of a person with wavy blond hair."),
         ({"Smiling": 1, "Mouth_Closed": 1}, "A photo of a person with a closed-mouth smile."),
-        ({"Big_Nose": 1, "Pointy_Nose": 1}, "A photo of a person with a big, pointy nose."),
+        ({"Big_Nose": 1, "Pointy_Nose": 1}, "A photo of a person with a big pointy nose."),
         # Rules for labels that contradict each other.
         ({"Young": 1, "Senior": 1}, "A photo of a young person."),
         ({"Black_Hair": 1, "Brown_Hair": 1}, "A photo of a person with black hair."),
@@ -405,6 +405,10 @@ def test_captions_in_full(labels: dict[str, int], text: str) -> None:
         (
             {"Male": 1, "Brown_Hair": 1, "Bald": -1, "Gray_Hair": -1, "Wearing_Hat": -1, "Smiling": -1},
             "A photo of a man with brown hair. He is not smiling or wearing a hat.",
+        ),
+        (
+            {"Young": -1, "Eyeglasses": -1, "Wearing_Hat": -1, "Male": 1, "Goatee": 1},
+            "A photo of a man with a goatee. He is not young and is not wearing eyeglasses or a hat.",
         ),
         ({"Mustache": 1, "No_Beard": -1}, "A photo of a person with a mustache."),
         (
@@ -550,6 +554,8 @@ def test_prompt_of_a_phrase() -> None:
     assert prompt("Wearing_Hat", phrase="in an old cap") == "A photo of a person in an old cap."
     assert prompt("Senior", phrase="old-looking") == "A photo of an old-looking person."
     assert prompt("White", phrase="European-looking") == "A photo of a European-looking person."
+    assert prompt("Young", phrase="uniformed") == "A photo of a uniformed person."
+    assert prompt("5_o_Clock_Shadow", phrase="unshaven") == "A photo of an unshaven person."
     assert prompt("Round_Face", phrase="with a round face") == "A photo of a person with a round face."
     with pytest.raises(InputError, match="write at least one word"):
         prompt("Bald", phrase="  ")

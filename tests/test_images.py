@@ -175,6 +175,7 @@ def test_every_orientation_is_made_upright(form: str, options: dict[str, object]
 @pytest.mark.parametrize(
     "exif",
     [
+        b"Exif\0\0no TIFF at all",
         b"Exif\0\0II*\0\xff\xff\xff\x7f",
         b"Exif\0\0",
         b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x63\0\0",

@@ -219,7 +219,14 @@ def test_a_list_is_read_line_by_line(people: Path, monkeypatch: pytest.MonkeyPat
     (elsewhere / "x" / "6.jpg").write_bytes(jpeg(6))
     monkeypatch.chdir(elsewhere)
     lines = ["\ufeff# faces", "b/2.jpg\r", "", "  ./a/c/3.png ", "x/6.jpg", str(people / "b" / "1.JPG")]
-    lines += ["b/2.jpg", "gone/7.jpg", "../elsewhere/x/6.jpg", f"{elsewhere}/8.jpg", "b"]
+    lines += [
+        "b/2.jpg",
+        "gone/7.jpg",
+        "../elsewhere/x/6.jpg",
+        f"{elsewhere}/8.jpg",
+        "b",
+        "../elsewhere/9.jpg",
+    ]
     (people / "faces.lst").write_text("\n".join(lines), encoding="utf-8")
     found = list(iter_photos([people / "faces.lst"]))
     assert [(photo.name, photo.identity) for photo in found] == [
@@ -230,10 +237,11 @@ def test_a_list_is_read_line_by_line(people: Path, monkeypatch: pytest.MonkeyPat
         ("gone/7.jpg", "gone"),
         (f"{elsewhere.as_posix()}/8.jpg", ""),  # not below the list
         ("b", ""),
+        ("../elsewhere/9.jpg", ""),
     ]
     assert [photo.read() for photo in found[:4]] == [jpeg(20), jpeg(30), jpeg(6), jpeg(10)]
-    assert [reason(photo) for photo in found[4:]] == ["missing", "missing", "unreadable"]
-    assert count_photos([people / "faces.lst"]) == 7
+    assert [reason(photo) for photo in found[4:]] == ["missing", "missing", "unreadable", "missing"]
+    assert count_photos([people / "faces.lst"]) == 8
 
 
 def test_a_list_that_is_not_utf8_text(tmp_path: Path) -> None:
@@ -376,12 +384,13 @@ def test_a_damaged_tar_gives_photos_or_an_input_error(data: st.DataObject) -> No
             tar[block + 148 : block + 156] = b" " * 8
             tar[block + 148 : block + 156] = b"%06o\0 " % sum(tar[block : block + 512])
     stream = io.BytesIO(tar[: data.draw(st.none() | position)])
+    reasons = ("truncated", "missing", "unreadable")  # the last two where damage makes it look like a list
     try:
         found = list(iter_photos(["-"], stdin=stream))
     except InputError as error:
         assert "\n" not in str(error)
     else:
-        assert all(photo.data is not None or reason(photo) in ("truncated", "missing") for photo in found)
+        assert all(photo.data is not None or reason(photo) in reasons for photo in found)
         assert all(photo.name.encode("utf-8") for photo in found)
 
 

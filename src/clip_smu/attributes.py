@@ -272,7 +272,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
                  "with no hair above the mouth; who does not have a mustache; whose upper lip is bare")),
     Attribute("5_o_Clock_Shadow", "5 o'clock shadow", "", None, "Beard", None, 0.97, 0.94, 1.0,
         _phrases("with a 5 o'clock shadow; with a five o'clock shadow; with stubble; with light stubble",
-                 "with short stubble; with beard stubble; with designer stubble; with a stubbly chin",
+                 "with short stubble; with facial stubble; with designer stubble; with a stubbly chin",
                  "stubbly; unshaven; with a day's growth of beard; whose chin is stubbly"),
         _phrases("without a 5 o'clock shadow; without a five o'clock shadow; with no 5 o'clock shadow",
                  "without stubble; with no stubble; not stubbly; who has no stubble")),
@@ -414,7 +414,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
                  "wearing heavy cosmetics; with heavy makeup; with a heavily made-up face",
                  "who is heavily made up; whose makeup is heavy"),
         _phrases("without heavy makeup; not wearing heavy makeup; with little or no makeup",
-                 "wearing little or no make-up; not heavily made up; not wearing much makeup",
+                 "wearing little or no make-up; not heavily made up; who is not wearing much makeup",
                  "who does not wear heavy makeup")),
     Attribute("Wearing_Hat", "hat", "", None, "Accessories", None, 0.92, 0.84, 1.0,
         _phrases("wearing a hat; wearing a cap; wearing a baseball cap; wearing a ball cap",
@@ -460,7 +460,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         _phrases("attractive; good-looking; beautiful; nice-looking; appealing; with an attractive face",
                  "with a beautiful face; with a pretty face; with a handsome face; with good looks",
                  "with handsome features; who looks attractive"),
-        _phrases("not attractive; not good-looking; not beautiful; not handsome; not pretty",
+        _phrases("not attractive; not good-looking; not beautiful; who is not handsome; who is not pretty",
                  "without good looks; without an attractive face; who does not look attractive")),
 )
 # fmt: on

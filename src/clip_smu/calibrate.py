@@ -42,7 +42,6 @@ def calibrate(scores: NDArray[np.floating], labels: NDArray[np.int8], error_rate
         labels: (N, K) int8, 1, -1 or 0 (unknown, left out).
         error_rate: 0 to 0.5.
     """
-    scores = np.asarray(scores, dtype=np.float64)
     slope, intercept = fit_platt(scores, labels)
     green, red = np.full(len(slope), 2.0), np.full(len(slope), -1.0)
     for k in range(len(slope)):
@@ -61,7 +60,9 @@ def apply(
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Probabilities (N, K) float32 and verdicts (N, K) int8 of (N, K) scores."""
     c = calibration
-    slope, intercept, green, red = (np.asarray(a, dtype=np.float32) for a in (c.slope, c.intercept, c.green, c.red))
+    slope, intercept, green, red = (
+        np.asarray(a, dtype=np.float32) for a in (c.slope, c.intercept, c.green, c.red)
+    )
     p = np.asarray(scores, dtype=np.float32) * (0.5 * slope)  # sigmoid(z) = (1 + tanh(z / 2)) / 2, in place
     p += 0.5 * intercept
     np.tanh(p, out=p)
@@ -73,12 +74,13 @@ def apply(
     return p, encoded.view(np.int8) - not_encoded.view(np.int8)
 
 
-def fit_platt(scores: Floats, labels: NDArray[np.int8]) -> tuple[Floats, Floats]:
+def fit_platt(scores: NDArray[np.floating], labels: NDArray[np.int8]) -> tuple[Floats, Floats]:
     """Platt's slope and intercept, (K,) each, with his smoothed targets; Newton's method on all K at once.
 
     Source: Platt 1999; Lin, Lin, Weng, A note on Platt's probabilistic outputs, 2007.
     A column whose labels are all of one class, or whose best slope is negative, gets slope 0.
     """
+    scores = np.asarray(scores, dtype=np.float64)
     known = labels != 0  # (N, K)
     n_yes, n_no = (labels > 0).sum(axis=0), (labels < 0).sum(axis=0)
     target = np.where(labels > 0, (n_yes + 1) / (n_yes + 2), 1 / (n_no + 2))  # (N, K)

@@ -10,7 +10,8 @@ Rules that every caption and description keeps (tests/test_captions.py checks th
     A comma before "and" opens a new predicate: "He has a goatee and a big nose, and is wearing a hat."
 6.  Adjectives stand in the order opinion, state, build, head, shape, age, race, gender. Commas part the first
     five, none the rest: "an attractive, chubby young Asian man".
-7.  After the noun come hair, face, facial hair and mouth, then ("wearing") make-up and accessories.
+7.  After the noun come hair, face, facial hair, mouth and what is absent ("no beard", "no eyewear"), then, of
+    what is worn, make-up and accessories.
 8.  Of an exclusive group at most one attribute is worded: the one whose labels are the most accurate.
 9.  Other contradictions between labels are settled by `OVERRULES`, and a "no" that a "yes" makes idle ("gray
     hair ... not bald") is left out by `IDLE`.
@@ -157,8 +158,12 @@ _ARTICLE = re.compile(r"^(an?|the|their) ")
 
 def _a(text: str) -> str:
     """The text with its indefinite article, by sound."""
-    vowel = text[0] in "aeiouAEIOU" and not text.lower().startswith(("eu", "uni", "use", "one"))
+    vowel = text[0] in "aeiouAEIOU" and not text.lower().startswith(_NOT_A_VOWEL)
     return f"an {text}" if vowel else f"a {text}"
+
+
+_NOT_A_VOWEL = ("eu", "unic", "unif", "uniq", "unis", "unit", "univ", "use", "usu", "one", "once")
+"""Beginnings that are written with a vowel and spoken with y or w: "a European"."""
 
 
 def _capital(text: str) -> str:
@@ -209,14 +214,15 @@ def caption(labels: Labels, *, rng: Random | None = None, negatives: bool = Fals
     gender = 1 if _MALE in yes else -1 if _MALE in no else 0
     having, wearing, denial = body.having, body.wearing, _denial(told, rng)
     long = len(having) + len(wearing) > _LONG_CAPTION
+    cut = 6 if len(having) != 7 else 5  # no second sentence of one noun
 
     person = _person(body.free, body.bound, _pick(_NOUNS[gender], rng))
     sentences = [_pick(_LEADS, rng).format(person)]
     subject = _PRONOUNS[gender]
     if having:
-        sentences[0] += f" with {_list(having[:6] if long else having)}"
+        sentences[0] += f" with {_list(having[:cut] if long else having)}"
     if long:
-        rest = [having[k : k + 7] for k in range(6, len(having), 7)]
+        rest = [having[k : k + 7] for k in range(cut, len(having), 7)]
         sentences += [f"{subject} {'also ' if k else ''}has {_list(part)}" for k, part in enumerate(rest)]
         if wearing and rest:
             sentences[-1] += f", and is wearing {_list(wearing)}"
@@ -269,11 +275,14 @@ def describe(positive: Sequence[str], negative: Sequence[str] = (), *, subject: 
 
     sentences = [f"This {subject} reads as {_person(body.free, body.bound, _NOUNS[gender][0])}"]
     long = len(having) + len(wearing) > _LONG_READING
+    cut = 5 if len(having) != 6 else 4
     if having:
-        sentences[0] += f" with {_list(having[:5] if long else having)}"
+        sentences[0] += f" with {_list(having[:cut] if long else having)}"
     if long:
-        rest = [having[k : k + 7] for k in range(5, len(having), 7)]
-        sentences += [f"It {verb} {_list(part)}" for verb, part in zip(_SHOWS_MORE, rest, strict=False)]
+        rest = [having[k : k + 7] for k in range(cut, len(having), 7)]
+        sentences += [
+            f"It {'further' if k == 1 else 'also'} shows {_list(part)}" for k, part in enumerate(rest)
+        ]
         if wearing and rest:
             sentences[-1] += f", along with {_list(wearing)}"
         elif wearing:
@@ -368,24 +377,27 @@ def _denial(told: list[int], rng: Random | None, *, reading: bool = False) -> st
     lacking = [i for i in told if i in _LACKED and (reading or i not in _WORN)]
     nouns = [_pick(_LACKED[i], rng) for i in lacking]
     nots = [_pick(_NOT[i], rng) for i in told if i in _NOT and i not in lacking]
-    nots.sort(key=lambda text: text.startswith("wearing "))
+    worn = [text for text in nots if text.startswith("wearing ")]
     parts = []
     if nouns and _THINGS.issuperset(lacking):
         parts.append(f"{have} {_list(['no ' + _ARTICLE.sub('', noun) for noun in nouns])}")
     elif nouns:
         parts.append(f"{have_not} {_list(nouns, 'or')}")
-    if nots:
-        parts.append(f"{be_not} {_list(nots, 'or')}")
+    plain = [text for text in nots if text not in worn]
+    groups = [plain + worn]
+    if len(worn) > 1:  # "is not wearing a hat or a tie", rather than "wearing a hat or wearing a tie"
+        groups = [plain, [worn[0], *(text.removeprefix("wearing ") for text in worn[1:])]]
+    parts += [f"{be_not} {_list(group, 'or')}" for group in groups if group]
     return (", and " if len(nouns) > 1 else " and ").join(parts)
 
 
 def _person(free: list[str], bound: list[str], noun: str) -> str:
-    """ "an attractive, chubby young Asian man"."""
+    """Adjectives and noun with their article: "an attractive, chubby young Asian man"."""
     return _a(" ".join([", ".join(free), *bound, noun] if free else [*bound, noun]))
 
 
 def _list(items: Sequence[str], last: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """One text of several: "a", "a and b", "a, b and c"."""
     return f" {last} ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
@@ -461,11 +473,11 @@ MERGED: dict[tuple[str, str], tuple[str, ...]] = {
         "brown eyes with puffiness under them",
     ),
     ("Bushy_Eyebrows", "Arched_Eyebrows"): (
-        "bushy, arched eyebrows",
-        "thick, arched eyebrows",
-        "arched, bushy brows",
+        "bushy arched eyebrows",
+        "thick arched eyebrows",
+        "bushy arched brows",
     ),
-    ("Big_Nose", "Pointy_Nose"): ("a big, pointy nose", "a large, pointed nose", "a big, sharp nose"),
+    ("Big_Nose", "Pointy_Nose"): ("a big pointy nose", "a large pointed nose", "a big sharp nose"),
     ("Smiling", "Mouth_Closed"): (
         "a closed-mouth smile",
         "a smile with closed lips",
@@ -486,7 +498,6 @@ _LEADS = (
 )
 _NOUNS = {1: ("man", "gentleman"), -1: ("woman", "lady"), 0: ("person", "individual")}
 _PRONOUNS = {1: "He", -1: "She", 0: "The person"}
-_SHOWS_MORE = ("also shows", "further shows", "also shows")
 _LONG_CAPTION = 8  # nouns in the first sentence; more go into sentences of their own
 _LONG_READING = 7
 _MOST_NEGATIVES = 3

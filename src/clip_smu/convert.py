@@ -27,6 +27,7 @@ except ImportError as missing:
 
 OPSET = 17
 TOLERANCE = 1e-4  # largest difference from PyTorch, relative to the largest number; 2e-6 is usual
+TINY = 1e-30  # keeps a division from 0 / 0 when all outputs are 0
 BATCHES = (1, 3)  # compared at both; the graph is traced at 2
 TRACED_BATCH = 2
 SEED = 0
@@ -103,15 +104,15 @@ def convert(checkpoint: Path, architecture: str, out_folder: Path, *, flip_fusio
     wanted = _find(architecture)
     if flip_fusion and not architecture.startswith("adaface"):
         raise InputError(f"flip fusion is AdaFace's; {architecture} has none: leave the option out")
-    network = wanted.build(read_state_dict(checkpoint))
-    if flip_fusion:
-        network = FlipFusion(network)  # type: ignore[arg-type]
-    network.eval()
     name = f"{architecture}-flip.onnx" if flip_fusion else f"{architecture}.onnx"
-    expected = [(inputs, _outputs(network, inputs)) for inputs in _random_inputs(wanted)]
-    replace_prelu(network)
     try:
         out_folder.mkdir(parents=True, exist_ok=True)
+        network = wanted.build(read_state_dict(checkpoint))
+        if flip_fusion:
+            network = FlipFusion(network)  # type: ignore[arg-type]
+        network.eval()
+        expected = [(inputs, _outputs(network, inputs, checkpoint)) for inputs in _random_inputs(wanted)]
+        replace_prelu(network)
         with tempfile.TemporaryDirectory(dir=out_folder, prefix=".convert-") as scratch:
             written = Path(scratch) / name
             _export(network, wanted, written)
@@ -150,10 +151,15 @@ def _random_inputs(wanted: Architecture) -> list[Tensor]:
     return inputs
 
 
-def _outputs(network: nn.Module, inputs: Tensor) -> list[np.ndarray]:
+def _outputs(network: nn.Module, inputs: Tensor, checkpoint: Path) -> list[np.ndarray]:
     with torch.inference_mode():
         outputs = network(inputs)
-    return [each.numpy() for each in (outputs if isinstance(outputs, tuple) else (outputs,))]
+    arrays = [each.numpy() for each in (outputs if isinstance(outputs, tuple) else (outputs,))]
+    if not all(np.isfinite(each).all() for each in arrays):
+        raise EncoderError(
+            f"expected finite outputs, found NaN or infinity with the weights of {checkpoint}; fetch it again"
+        )
+    return arrays
 
 
 def _export(network: nn.Module, wanted: Architecture, path: Path) -> None:
@@ -185,13 +191,11 @@ def _largest_difference(
     for inputs, references in expected:
         found = session.run(list(wanted.outputs), {wanted.input_name: inputs.numpy()})
         for name, ours, reference in zip(wanted.outputs, found, references, strict=True):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                difference = float(np.abs(ours - reference).max() / np.abs(reference).max())
+            difference = float(np.abs(ours - reference).max() / max(np.abs(reference).max(), TINY))
             if not difference <= TOLERANCE:  # also when it is not a number
                 raise EncoderError(
                     f"expected ONNX Runtime within {TOLERANCE} of PyTorch for {name} of {wanted.name}, found"
-                    f" {difference:.1e} at batch {len(inputs)}; nothing was written: check the checkpoint's"
-                    " numbers, or report this"
+                    f" {difference:.1e} at batch {len(inputs)}; nothing was written; report this"
                 )
             largest = max(largest, difference)
     return largest
@@ -224,11 +228,16 @@ class _TemplateOnly(nn.Module):
 def _clip(patch: int, state: State, *, text: bool) -> nn.Module:
     from clip_smu.nets import clip  # transformers takes seconds to import
 
-    model = clip.clip_model(patch)
-    what = f"CLIP ViT-B/{patch}"
+    what, shapes = f"CLIP ViT-B/{patch}", clip.official_shapes(patch)
     if any(key.endswith("visual.conv1.weight") for key in state):
-        state = clip.to_transformers(match_keys(clip.official_shapes(patch), state, what))
-    _load(model, state, what)
+        renamed = clip.to_transformers(match_keys(shapes, state, what))
+    else:
+        nameless = clip.to_transformers(
+            {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+        )
+        renamed = match_keys({key: tuple(value.shape) for key, value in nameless.items()}, state, what)
+    model = clip.clip_model(patch)
+    model.load_state_dict(renamed)  # casts to float32
     return clip.TextTower(model) if text else clip.ImageTower(model)
 
 

@@ -61,7 +61,9 @@ class MissingExtraError(ClipSmuError):
     """An optional package is not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the extra [{extra}], which is not installed: pip install 'clip-smu[{extra}]'")
+        super().__init__(
+            f"{feature} needs the extra [{extra}], which is not installed: pip install 'clip-smu[{extra}]'"
+        )
         self.feature = feature
         self.extra = extra
 

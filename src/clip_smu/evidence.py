@@ -17,7 +17,10 @@ _BINDS = 0.005  # a threshold this close to 0.5 holds nothing back
 
 
 def gather_evidence(
-    calibration: Calibration, scores: NDArray[np.floating], labels: NDArray[np.int8], identities: Sequence[str]
+    calibration: Calibration,
+    scores: NDArray[np.floating],
+    labels: NDArray[np.int8],
+    identities: Sequence[str],
 ) -> tuple[Evidence, ...]:
     """Figures of each of the 47 attributes on faces that training did not see.
 
@@ -68,7 +71,9 @@ def verdict_errors(
         "error": _share((verdicts != labels) & (verdicts != 0) & (labels != 0), asserted),
         "green_error": _or_none(green),
         "red_error": _or_none(red),
-        "error_where_held_back": _share((held != labels) & (held != 0) & (labels != 0), ((held != 0) & (labels != 0)).sum()),
+        "error_where_held_back": _share(
+            (held != labels) & (held != 0) & (labels != 0), ((held != 0) & (labels != 0)).sum()
+        ),
         "coverage": asserted / known if known else None,
         "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
         "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),

@@ -85,7 +85,9 @@ class Reading:
 
     def to_dict(self, *, evidence: bool = False) -> dict[str, Any]:
         """The reading as JSON values; NaN becomes ``None``."""
-        values: dict[str, Any] = {k: getattr(self, k) for k in ("attribute", "label", "score", "probability", "verdict")}
+        values: dict[str, Any] = {
+            k: getattr(self, k) for k in ("attribute", "label", "score", "probability", "verdict")
+        }
         if evidence:
             values["evidence"] = _without_nan(asdict(self.evidence))
         return values
@@ -186,7 +188,7 @@ class Interpreter:
     @property
     def dim(self) -> int:
         """d, the length of the templates it reads."""
-        return self.positive.shape[1]
+        return int(self.positive.shape[1])
 
     def interpret(self, templates: NDArray[np.floating], *, hide: Sequence[int] = ()) -> Interpretations:
         """Reads templates.
@@ -241,8 +243,13 @@ class Interpreter:
         """
         vectors = self._checked(templates)
         direction = self._text_encoder.encode([question])
-        unseen = tuple(dict.fromkeys(word for word in words(question) if word not in self.known_words))
-        return Answers(self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0], unseen)
+        return Answers(
+            self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0], self.unseen_words(question)
+        )
+
+    def unseen_words(self, question: str) -> tuple[str, ...]:
+        """Words of a question that the text encoder was not trained on, each once."""
+        return tuple(dict.fromkeys(word for word in words(question) if word not in self.known_words))
 
     def save(self, folder: str | Path) -> None:
         """Writes ``interpreter.json`` and ``prompts.safetensors``; the text encoder is written by ``fit``."""
@@ -303,7 +310,9 @@ class Interpreter:
         from clip_smu.text import TextEncoder
 
         if self.folder is None:
-            raise InterpreterError("this interpreter was not loaded from a folder, so it has no text encoder to ask")
+            raise InterpreterError(
+                "this interpreter was not loaded from a folder, so it has no text encoder to ask"
+            )
         return TextEncoder(self.folder / "text_encoder.onnx", self.folder / "tokenizer.json")
 
     def _cosines(self, vectors: Floats, directions: Floats) -> Floats:
@@ -322,7 +331,9 @@ class Interpreter:
     def _checked(self, templates: NDArray[np.floating]) -> Floats:
         vectors = np.atleast_2d(np.asarray(templates, dtype=np.float32))
         if vectors.ndim != 2:
-            raise TemplateError(f"expected templates as an (N, {self.dim}) array, found shape {np.shape(templates)}")
+            raise TemplateError(
+                f"expected templates as an (N, {self.dim}) array, found shape {np.shape(templates)}"
+            )
         self.check_templates(None, vectors.shape[1])
         bad = np.flatnonzero(~usable(vectors))
         if len(bad):
@@ -336,7 +347,7 @@ class Interpreter:
 def usable(vectors: Floats) -> NDArray[np.bool_]:
     """(N,) whether a row is finite and not zero."""
     square = np.einsum("nd,nd->n", vectors, vectors)
-    return np.isfinite(square) & (square > 0)
+    return np.asarray(np.isfinite(square) & (square > 0))
 
 
 def why_unusable(vector: Floats) -> str:
@@ -360,7 +371,9 @@ def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
     if not folder.is_dir():
         folder = Path(str(files("clip_smu"))) / "data" / str(name)
         if "/" in str(name) or not folder.is_dir():
-            raise InterpreterError(f"no interpreter at {name}: give a folder made by clip-smu fit, or the shipped {DEFAULT}")
+            raise InterpreterError(
+                f"no interpreter at {name}: give a folder made by clip-smu fit, or the shipped {DEFAULT}"
+            )
     return _read(folder)
 
 
@@ -371,13 +384,15 @@ def _read(folder: Path) -> Interpreter:
     try:
         values = json.loads((folder / "interpreter.json").read_text(encoding="utf-8"))
         if values.get("format") != FORMAT:
-            raise InterpreterError(f"{folder} has format {values.get('format')}, this version reads {FORMAT}: update clip-smu")
+            raise InterpreterError(
+                f"{folder} has format {values.get('format')}, this version reads {FORMAT}: update clip-smu"
+            )
         arrays = load_file(folder / "prompts.safetensors")
         rows = values["attributes"]
-        columns = {key: np.array([row[key] for row in rows]) for key in ("slope", "intercept", "green", "red")}
-        evidence = tuple(
-            Evidence(**{k: float("nan") if v is None else v for k, v in row["evidence"].items()}) for row in rows
-        )
+        columns = {
+            key: np.array([row[key] for row in rows]) for key in ("slope", "intercept", "green", "red")
+        }
+        evidence = tuple(_evidence(row["evidence"]) for row in rows)
         return Interpreter(
             values["name"],
             values["encoder"],
@@ -393,9 +408,13 @@ def _read(folder: Path) -> Interpreter:
             folder,
         )
     except FileNotFoundError as error:
-        raise InterpreterError(f"{folder} is not an interpreter: {Path(error.filename).name} is missing") from None
+        raise InterpreterError(
+            f"{folder} is not an interpreter: {Path(error.filename).name} is missing"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise InterpreterError(f"the interpreter in {folder} is damaged ({type(error).__name__}: {error})") from None
+        raise InterpreterError(
+            f"the interpreter in {folder} is damaged ({type(error).__name__}: {error})"
+        ) from None
 
 
 def _sentence(readings: Sequence[Reading]) -> str:
@@ -406,10 +425,19 @@ def _sentence(readings: Sequence[Reading]) -> str:
         group = by_name(reading.attribute).group
         if group is not None:
             best.setdefault(group, reading.attribute)
-    kept = [r.attribute for r in encoded if best.get(by_name(r.attribute).group or "", r.attribute) == r.attribute]
-    woman = [r.attribute for r in readings if r.attribute == "Male" and r.verdict == VERDICTS[NOT_ENCODED]]
-    return describe(kept, woman)
+    kept = [
+        r.attribute for r in encoded if best.get(by_name(r.attribute).group or "", r.attribute) == r.attribute
+    ]
+    woman = any(r.attribute == "Male" and r.verdict == VERDICTS[NOT_ENCODED] for r in readings)
+    if woman:  # true, but nobody says it
+        kept = [name for name in kept if name != "No_Beard"]
+    return describe(kept, ["Male"] if woman else [])
 
 
 def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
+
+
+def _evidence(values: dict[str, Any]) -> Evidence:
+    filled: dict[str, Any] = {k: float("nan") if v is None else v for k, v in values.items()}
+    return Evidence(**filled)

@@ -67,7 +67,9 @@ def read_labels(path: str | Path) -> Labels:
     missing = [name for name in ("Filename", *NAMES) if name not in table.column_names]
     if missing:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise LabelError(f"{path} lacks the column {shown}: expected Filename, Identity and MAAD-Face's 47 attributes")
+        raise LabelError(
+            f"{path} lacks the column {shown}: expected Filename, Identity and MAAD-Face's 47 attributes"
+        )
     images: list[str] = table["Filename"].to_pylist()
     values = np.empty((table.num_rows, len(NAMES)), dtype=np.int8)
     allowed = pa.array(["-1", "0", "1"])
@@ -82,7 +84,9 @@ def read_labels(path: str | Path) -> Labels:
     if len(set(images)) != len(images):
         seen: set[str] = set()
         twice = next(image for image in images if image in seen or seen.add(image))  # type: ignore[func-returns-value]
-        raise LabelError(f"{path} has {len(images) - len(set(images))} photos twice, the first is {twice}: keep one row each")
+        raise LabelError(
+            f"{path} has {len(images) - len(set(images))} photos twice, the first is {twice}: keep one row each"
+        )
     if "Identity" in table.column_names:
         identities = table["Identity"].to_pylist()
     else:
@@ -121,7 +125,9 @@ def join(templates: Templates, labels: Labels, only: Sequence[str] | None = None
     index = {image: row for row, image in enumerate(labels.images) if wanted is None or image in wanted}
     if not index:
         example = next(iter(only or ["?"]))
-        raise LabelError(f"no photo of the list has a label: the list says {example}, the labels {labels.images[0]}")
+        raise LabelError(
+            f"no photo of the list has a label: the list says {example}, the labels {labels.images[0]}"
+        )
     main = np.flatnonzero(templates.faces == 0)
     keys = [templates.images[row] for row in main]
     if not any(key in index for key in keys):

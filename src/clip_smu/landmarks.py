@@ -30,7 +30,8 @@ class Landmarks(Mapping[str, NDArray[np.float32]]):
         at = bisect_left(range(len(self)), name, key=lambda i: str(self._names[i].as_py()))
         if at == len(self) or self._names[at].as_py() != name:
             raise KeyError(name)
-        return self._points[at]
+        points: NDArray[np.float32] = self._points[at]
+        return points
 
     def __iter__(self) -> Iterator[str]:
         return (name.as_py() for name in self._names)
@@ -65,7 +66,7 @@ def read_landmarks(path: Path) -> Landmarks:
     except (KeyError, pa.ArrowInvalid) as error:
         reason = " ".join(str(error).strip("'").split())
         raise InputError(
-            f"expected {path} to have the columns {', '.join(COLUMNS)} as in VGGFace2's loose_landmark files, "
+            f"expected {path} to have the columns {', '.join(COLUMNS)} as in VGGFace2's loose_landmark, "
             f"with numbers from P1X on; found: {reason}"
         ) from error
 
@@ -74,8 +75,8 @@ def read_landmarks(path: Path) -> Landmarks:
     broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(broken):
         raise InputError(
-            f"expected ten finite coordinates for each photo in {path}, found {len(broken)} rows without, the "
-            f"first for {names[int(broken[0])].as_py()!r}: correct or remove them"
+            f"expected ten finite coordinates for each photo in {path}, found {len(broken)} rows without, "
+            f"the first for {names[int(broken[0])].as_py()!r}: correct or remove them"
         )
     by_name = pc.sort_indices(names)
     names, points = names.take(by_name), points[by_name.to_numpy()]

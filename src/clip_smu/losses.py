@@ -8,7 +8,13 @@ from torch.nn.functional import softplus
 
 
 def attribute_loss(
-    templates: Tensor, labels: Tensor, positive: Tensor, negative: Tensor, scale: Tensor, bias: Tensor, weights: Tensor
+    templates: Tensor,
+    labels: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    weights: Tensor,
 ) -> Tensor:
     """Objective ``attribute``: a logistic loss for each template and each known label.
 

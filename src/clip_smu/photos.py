@@ -305,16 +305,15 @@ def _members(file: IO[bytes], typed: str, path: Path | None) -> Iterator[Photo]:
                 hidden = any(part.startswith(".") and part != ".." for part in name.split("/"))
                 if hidden or member.isdir() or not name.lower().endswith(PHOTO_SUFFIXES):
                     continue
-                size = member.size if member.isreg() else 0  # a link has no bytes: to be rejected as empty
                 identity = _utf8(posixpath.basename(posixpath.dirname(name)))
                 if path is None or member.issparse():
-                    inside = tar.extractfile(member) if member.isreg() else None
+                    inside = tar.extractfile(member) if member.isreg() else None  # a link has no bytes
                     data = b"" if inside is None else inside.read()
                     yield Photo(_utf8(name), identity, None, position, len(data), data)
-                elif position + size > length:
+                elif position + member.size > length:
                     raise tarfile.ReadError("unexpected end of data")
                 else:
-                    yield Photo(_utf8(name), identity, path, position, size)
+                    yield Photo(_utf8(name), identity, path, position, member.size)
     except Exception as error:  # damage makes tarfile raise ValueError, OverflowError, TypeError and more
         if not headers:
             raise InputError(
@@ -351,7 +350,7 @@ def _stdin(stdin: BinaryIO) -> Iterator[Photo]:
     elif head.startswith(_COMPRESSED) or _is_tar(head):
         yield from _members(cast("IO[bytes]", _Rejoined(head, stdin)), STDIN, None)
     else:
-        text = (head + stdin.readline()).splitlines()
+        text = (head + stdin.readline()).split(b"\n")
         yield from _lines(itertools.chain(text, stdin), STDIN, Path.cwd())
 
 

@@ -88,7 +88,9 @@ def _write_part(
     everything = len(keep) == len(interpreter.attributes)
     with (
         open_parquet(source) as parquet,
-        pq.ParquetWriter(target, schema, compression="none", use_dictionary=["image"], write_statistics=False) as writer,
+        pq.ParquetWriter(
+            target, schema, compression="none", use_dictionary=["image"], write_statistics=False
+        ) as writer,
         ThreadPoolExecutor(1) as thread,
     ):
         columns = [name for name in ("image", "face", "template") if name in parquet.schema_arrow.names]
@@ -100,8 +102,12 @@ def _write_part(
             scores, probabilities, verdicts = interpreter.read(vectors)
             if not good.all():
                 scores[~good], probabilities[~good], verdicts[~good] = np.nan, np.nan, 0
-            lists = [_lists(array if everything else array[:, keep]) for array in (scores, probabilities, verdicts)]
-            table = pa.Table.from_arrays([*_names(batch, source), *lists, _reasons(vectors, good)], schema=schema)
+            lists = [
+                _lists(array if everything else array[:, keep]) for array in (scores, probabilities, verdicts)
+            ]
+            table = pa.Table.from_arrays(
+                [*_names(batch, source), *lists, _reasons(vectors, good)], schema=schema
+            )
             if written is not None:
                 written.result()
             written = thread.submit(writer.write_table, table)
@@ -128,16 +134,24 @@ def _schema(names: list[str], interpreter: Interpreter) -> pa.Schema:
 
 def _names(batch: pa.RecordBatch, source: Path) -> list[pa.Array]:
     names, rows = batch.schema.names, batch.num_rows
-    images = batch.column("image") if "image" in names else pa.array([f"{source.name}:{row}" for row in range(rows)])
+    images = (
+        batch.column("image")
+        if "image" in names
+        else pa.array([f"{source.name}:{row}" for row in range(rows)])
+    )
     faces = batch.column("face").cast(pa.int16()) if "face" in names else pa.array(np.zeros(rows, np.int16))
     return [images, faces]
 
 
 def _lists(array: NDArray[np.generic]) -> pa.Array:
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(array).reshape(-1)), array.shape[1])
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(np.ascontiguousarray(array).reshape(-1)), array.shape[1]
+    )
 
 
 def _reasons(vectors: NDArray[np.float32], good: NDArray[np.bool_]) -> pa.Array:
     if good.all():
         return pa.nulls(len(good), pa.string())
-    return pa.array([None if fine else why_unusable(row) for row, fine in zip(vectors, good, strict=True)], pa.string())
+    return pa.array(
+        [None if fine else why_unusable(row) for row, fine in zip(vectors, good, strict=True)], pa.string()
+    )

@@ -90,7 +90,9 @@ def claim_folder(folder: Path, job: dict[str, Any], *, overwrite: bool = False) 
             )
     elif folder.is_dir() and any(folder.iterdir()):
         if not note.is_file():
-            raise InputError(f"{folder} is not empty and was not made by this command: choose another output folder")
+            raise InputError(
+                f"{folder} is not empty and was not made by this command: choose another output folder"
+            )
         import shutil
 
         with storage_errors(folder):

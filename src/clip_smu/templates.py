@@ -111,11 +111,17 @@ def iter_templates(path: str | Path, batch_rows: int = BATCH_ROWS) -> Iterator[T
                     "templates of different encoders cannot be read as one"
                 )
             card = card or found
-            columns = [c for c in ("image", "face", "identity", "norm", "template") if c in parquet.schema_arrow.names]
+            columns = [
+                c
+                for c in ("image", "face", "identity", "norm", "template")
+                if c in parquet.schema_arrow.names
+            ]
             for batch in parquet.iter_batches(batch_rows, columns=columns):
                 part = _from_batch(batch, file, card)
                 if dim is not None and part.vectors.shape[1] != dim:
-                    raise TemplateError(f"{file} holds templates of length {part.vectors.shape[1]}, before it {dim}")
+                    raise TemplateError(
+                        f"{file} holds templates of length {part.vectors.shape[1]}, before it {dim}"
+                    )
                 dim = part.vectors.shape[1]
                 yield part
 
@@ -179,7 +185,9 @@ def vectors_of(column: pa.Array, where: str | Path) -> NDArray[np.float32]:
     if not pa.types.is_fixed_size_list(column.type):
         lengths = set(np.diff(column.offsets.to_numpy()).tolist()) if hasattr(column, "offsets") else set()
         if len(lengths) != 1:
-            raise TemplateError(f"{where}: the column 'template' must hold lists of one length, found {sorted(lengths)}")
+            raise TemplateError(
+                f"{where}: the column 'template' must hold lists of one length, found {sorted(lengths)}"
+            )
         dim = lengths.pop()
     else:
         dim = column.type.list_size
@@ -222,7 +230,9 @@ def write_shard(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -
         pq.write_table(table, temporary, compression="zstd")
 
 
-def save_templates(path: str | Path, vectors: NDArray[np.float32], images: Sequence[str], card: EncoderCard) -> None:
+def save_templates(
+    path: str | Path, vectors: NDArray[np.float32], images: Sequence[str], card: EncoderCard
+) -> None:
     """Writes a bare matrix (N, d) with its photo names as one shard that every command reads.
 
     Raises:
@@ -231,7 +241,9 @@ def save_templates(path: str | Path, vectors: NDArray[np.float32], images: Seque
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or vectors.shape != (len(images), card.dim):
-        raise TemplateError(f"expected ({len(images)}, {card.dim}) vectors for {card.name}, found {vectors.shape}")
+        raise TemplateError(
+            f"expected ({len(images)}, {card.dim}) vectors for {card.name}, found {vectors.shape}"
+        )
     schema = template_schema(card)
     columns = {
         "image": pa.array(list(images), pa.string()),
@@ -257,8 +269,14 @@ def read_rejected(folder: str | Path) -> list[dict[str, str]]:
 def _from_batch(batch: pa.RecordBatch, where: Path, card: EncoderCard | None) -> Templates:
     names, rows = batch.schema.names, batch.num_rows
     vectors = vectors_of(batch.column("template"), where)
-    images = batch.column("image").to_pylist() if "image" in names else [f"{where.name}:{row}" for row in range(rows)]
-    faces = batch.column("face").to_numpy(zero_copy_only=False) if "face" in names else np.zeros(rows, np.int16)
+    images = (
+        batch.column("image").to_pylist()
+        if "image" in names
+        else [f"{where.name}:{row}" for row in range(rows)]
+    )
+    faces = (
+        batch.column("face").to_numpy(zero_copy_only=False) if "face" in names else np.zeros(rows, np.int16)
+    )
     identities = batch.column("identity").to_pylist() if "identity" in names else [""] * rows
     norms = batch.column("norm").to_numpy(zero_copy_only=False) if "norm" in names else np.full(rows, np.nan)
     return Templates(vectors, images, faces.astype(np.int16), identities, norms.astype(np.float32), card)

@@ -111,5 +111,7 @@ def export_tower(tower: TextTower, tokenizer: Tokenizer, folder: Path, probes: S
         expected = tower(padded_ids(tokenizer, probes)).numpy()
     difference = float(np.abs(encoder.encode(probes) - expected).max())
     if difference > _AGREE:
-        raise InterpreterError(f"the exported text encoder differs from PyTorch's by {difference:.2g}, at most {_AGREE} allowed")
+        raise InterpreterError(
+            f"the exported text encoder differs from PyTorch's by {difference:.2g}, at most {_AGREE} allowed"
+        )
     return encoder

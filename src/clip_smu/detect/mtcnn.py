@@ -29,6 +29,7 @@ _P_PIXELS, _P_ROWS, _R_BOXES, _O_BOXES = 32_768, 32, 32, 8
 _BATCH_PIXELS = 2_000_000  # of photos whose sums are held at once, 16 bytes each; at least one photo
 _LEVEL_PIXELS = 4_000_000  # largest level of the pyramid
 _NMS_BLOCK = 512
+_BETTER = np.triu(np.ones((_NMS_BLOCK, _NMS_BLOCK), dtype=bool), 1)  # [i, j]: i comes before j
 
 
 class MTCNN:
@@ -91,12 +92,11 @@ class MTCNN:
                     f"expected RGB photos (height, width, 3) of uint8, found {photo.shape} of {photo.dtype}: "
                     "decode with clip_smu.images"
                 )
-            by_size.setdefault(photo.shape, []).append(i)
+            if photo.size:
+                by_size.setdefault(photo.shape, []).append(i)
 
         found: list[list[Detection]] = [[] for _ in photos]
         for (height, width, _), members in by_size.items():
-            if height * width == 0:
-                continue
             step = max(1, _BATCH_PIXELS // (height * width))
             for start in range(0, len(members), step):
                 batch = members[start : start + step]
@@ -104,6 +104,8 @@ class MTCNN:
                     found[i] = faces
         return found
 
+    # a very sure "no face" overflows exp, a box without area divides by zero; both end as they should
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")
     def _detect(self, photos: list[NDArray[np.uint8]]) -> list[list[Detection]]:
         """`detect` for photos of one size."""
         sums = _cumulative(photos)
@@ -244,7 +246,7 @@ def _bins(n: int, m: int) -> Ints:
 def _shrink(sums: NDArray[np.int32], rows: Ints, columns: Ints) -> Floats:
     """Means over bins of rows x columns, for each photo: (B, 3, h, w) float32 in 0..255."""
     (top, bottom), (left, right) = rows, columns
-    share = (1.0 / np.multiply.outer(bottom - top, right - left)).astype(np.float32)
+    share = np.multiply.outer(_share(bottom - top), _share(right - left))
     out = np.empty((len(sums), 3, *share.shape), np.float32)
     for table, means in zip(sums, out, strict=True):
         bands = _whole_pixels(table.take(bottom, 0) - table.take(top, 0))
@@ -261,7 +263,7 @@ def _crops(sums: NDArray[np.int32], owner: Ints, y1: Ints, y2: Ints, x1: Ints, x
     high, wide = (y2 - y1)[:, None], (x2 - x1)[:, None]
     top, bottom = i * high // side + y1[:, None], -(-(i + 1) * high // side) + y1[:, None]
     left, right = i * wide // side + x1[:, None], -(-(i + 1) * wide // side) + x1[:, None]
-    share = (1.0 / ((bottom - top)[:, :, None] * (right - left)[:, None, :])).astype(np.float32)
+    share = _share(bottom - top)[:, None, :, None] * _share(right - left)[:, None, None, :]
 
     table, pitch = _whole_pixels(sums).reshape(-1), sums.shape[2]
     first = owner[:, None] * sums.shape[1]
@@ -273,7 +275,12 @@ def _crops(sums: NDArray[np.int32], owner: Ints, y1: Ints, y2: Ints, x1: Ints, x
     totals += table.take(above + left).view(np.int32)
     means = np.empty((len(owner), 3, side, side), np.float32)
     colours = totals.reshape(-1, side, side, 4)[..., :3].transpose(0, 3, 1, 2)
-    return np.multiply(colours, share[:, None], out=means, dtype=np.float32)
+    np.multiply(colours, share, out=means, dtype=np.float32)
+    return means
+
+
+def _share(pixels: Ints) -> Floats:
+    return np.reciprocal(pixels, dtype=np.float32)
 
 
 def _whole_pixels(table: NDArray[np.int32]) -> NDArray[np.complex128]:
@@ -285,7 +292,7 @@ def _whole_pixels(table: NDArray[np.int32]) -> NDArray[np.complex128]:
 
 
 def _probability(out: Floats) -> Floats:
-    scores: Floats = 1 / (1 + np.exp(-out[:, -1]))
+    scores: Floats = np.divide(1, 1 + np.exp(-out[:, -1]), dtype=np.float32)
     return scores
 
 
@@ -293,13 +300,15 @@ def _square(boxes: Floats) -> Floats:
     """Boxes grown to squares about their centres."""
     extent = boxes[:, 2:] - boxes[:, :2]
     side = extent.max(axis=1, keepdims=True)
-    corner = boxes[:, :2] + extent * np.float32(0.5) - side * np.float32(0.5)
-    return np.concatenate([corner, corner + side], axis=1)
+    corner: Floats = boxes[:, :2] + extent * np.float32(0.5) - side * np.float32(0.5)
+    squares: Floats = np.concatenate([corner, corner + side], axis=1)
+    return squares
 
 
 def _regress(boxes: Floats, offsets: Floats) -> Floats:
     extent = boxes[:, 2:] - boxes[:, :2] + 1
-    return boxes + offsets * np.concatenate([extent, extent], axis=1)
+    moved: Floats = boxes + offsets * np.concatenate([extent, extent], axis=1)
+    return moved
 
 
 def _iou(a: Floats, b: Floats) -> Floats:
@@ -311,7 +320,7 @@ def _iou(a: Floats, b: Floats) -> Floats:
 def _overlap_of_smaller(a: Floats, b: Floats) -> Floats:
     """(N, M) intersection over the smaller area; here a box includes its last pixel."""
     both, area_a, area_b = _intersection(a, b, 1)
-    return both / np.minimum(area_a, area_b)
+    return np.divide(both, np.minimum(area_a, area_b), dtype=np.float32)
 
 
 def _intersection(a: Floats, b: Floats, last: int) -> tuple[Floats, Floats, Floats]:
@@ -342,12 +351,10 @@ def _greedy(boxes: Floats, threshold: float, overlap: Callable[[Floats, Floats],
         index = np.arange(start, min(start + _NMS_BLOCK, len(boxes)))
         if start:
             index = index[~(overlap(boxes[kept], boxes[index]) > threshold).any(axis=0)]
-        beats = np.triu(overlap(boxes[index], boxes[index]) > threshold, 1)  # [i, j]: i silences j
-        alive = np.ones(len(index), bool)
-        while True:  # a box is silenced by a living better one; settles from the best box downwards
-            again = ~beats[alive].any(axis=0)
-            if (again == alive).all():
-                break
-            alive = again
+        beats = overlap(boxes[index], boxes[index]) > threshold  # [i, j]: i silences j
+        beats &= _BETTER[: len(index), : len(index)]
+        alive, before = np.ones(len(index), bool), np.zeros(len(index), bool)
+        while (alive != before).any():  # a living better box silences; settles from the best box downwards
+            before, alive = alive, np.logical_not(beats[alive].any(axis=0))
         kept = np.concatenate([kept, index[alive]])
     return kept

@@ -60,8 +60,11 @@ class EncoderCard:
         unknown = [name for name in values if name not in names]
         if missing or unknown:
             found = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
-            raise EncoderError(f"an encoder card needs exactly the fields {', '.join(names)}; this one has {found}")
-        return EncoderCard(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            raise EncoderError(
+                f"an encoder card needs exactly the fields {', '.join(names)}; this one has {found}"
+            )
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return EncoderCard(**fields)
 
 
 CARDS: tuple[EncoderCard, ...] = (

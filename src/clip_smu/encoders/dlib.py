@@ -51,7 +51,9 @@ class DlibEncoder:
             self._network = self._dlib.face_recognition_model_v1(network)
             self._points = self._dlib.shape_predictor(points)
             if options.detector == "cnn":
-                self._detector = self._dlib.cnn_face_detection_model_v1(models["mmod_human_face_detector.dat"])
+                self._detector = self._dlib.cnn_face_detection_model_v1(
+                    models["mmod_human_face_detector.dat"]
+                )
             else:
                 self._detector = self._dlib.get_frontal_face_detector()
         except (KeyError, RuntimeError) as error:

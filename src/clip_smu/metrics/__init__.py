@@ -12,8 +12,8 @@ only where its formula has no value, and then the reason is never empty:
 - ``constant score``: all photos score the same, AUC is 0.5 by definition.
 - ``class missing in resamples``: over 5 % of the bootstrap's resamples had one class only and were left out.
 - ``no difference between the rankings``, ``no variance``: a paired test has nothing to test, or to test with.
-- ``too few positives``, ``too few negatives``: 1 to ``MIN_CLASS - 1`` of them. The figure is given (the interval
-  from two of each class on), and the caller decides whether to use it.
+- ``too few positives``, ``too few negatives``: 1 to ``MIN_CLASS - 1`` of them. The figure is given (the
+  interval from two of each class on), and the caller decides whether to use it.
 """
 
 from clip_smu.metrics.bootstrap import clustered_bootstrap

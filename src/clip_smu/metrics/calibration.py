@@ -47,16 +47,20 @@ def reliability(
         raise InputError(f"expected at least 1 bin, found {bins}: 15 is usual")
     edges = np.linspace(0, 1, bins + 1)
     k = said.shape[1]
-    place = np.searchsorted(edges[1:-1], said, side="left") + bins * np.arange(k)  # (N, K): bin, attribute by attribute
+    place = np.searchsorted(edges[1:-1], said, side="left") + bins * np.arange(
+        k
+    )  # (N, K): bin, attribute by attribute
     kept = known != 0
     place, said, yes = place[kept], said[kept], known[kept] > 0
 
     def total(weights: Floats | None) -> Floats:
-        return np.bincount(place, weights, minlength=k * bins).reshape(k, bins)
+        return np.bincount(place, weights, minlength=k * bins).reshape(k, bins).astype(np.float64)
 
     count = total(None).astype(np.int64)
     some = np.where(count > 0, count, np.nan)
-    return Reliability(edges, count, total(said.astype(np.float64)) / some, total(yes.astype(np.float64)) / some)
+    return Reliability(
+        edges, count, total(said.astype(np.float64)) / some, total(yes.astype(np.float64)) / some
+    )
 
 
 def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15, *, pooled: bool = False) -> Measure:
@@ -77,9 +81,9 @@ def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15, *, pooled: 
 
 
 def brier(probabilities: ArrayLike, labels: ArrayLike, *, pooled: bool = False) -> Measure:
-    """Brier score, (K,), or (1,) pooled: the mean of ``(probability - yes)²`` (Brier 1950), 0 to 1, low is good.
+    """Brier score, (K,), or (1,) pooled: the mean of ``(probability - yes)²`` (Brier 1950).
 
-    NaN without labels. Arguments and errors: :func:`reliability`.
+    0 to 1, low is good. NaN without labels. Arguments and errors: :func:`reliability`.
     """
     said, known = _check_probabilities(probabilities, labels, pooled)
     squares = np.where(known != 0, (said.astype(np.float64) - (known > 0)) ** 2, 0)
@@ -95,6 +99,7 @@ def _check_probabilities(probabilities: ArrayLike, labels: ArrayLike, pooled: bo
     said, known = check(probabilities, labels)
     if said.size and (said.min() < 0 or said.max() > 1):
         raise InputError(
-            f"expected probabilities between 0 and 1, found {said.min():.4g} to {said.max():.4g}: calibrate scores first"
+            f"expected probabilities between 0 and 1, found {said.min():.4g} to {said.max():.4g}: "
+            "calibrate the scores first"
         )
     return (said.reshape(-1, 1), known.reshape(-1, 1)) if pooled else (said, known)

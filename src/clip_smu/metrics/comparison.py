@@ -1,4 +1,4 @@
-"""Two sets of scores on the same photos: DeLong's paired test, and the correction for testing many attributes."""
+"""Two sets of scores on the same photos: DeLong's paired test, and the correction for many attributes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clip_smu.errors import InputError
-from clip_smu.metrics.intervals import (
-    Codes,
-    auc_components,
-    auc_variance,
-    independent_units,
-    reason_of_identities,
-)
+from clip_smu.metrics.intervals import Persons, auc_components, auc_variance, lone_person
 from clip_smu.metrics.ranking import (
     Floats,
     Integers,
-    Ranking,
+    Rows,
+    Scores,
+    Sides,
     check,
     check_identity,
     check_level,
+    column,
     each_attribute,
-    rank,
     weakness,
 )
+
+_ROUNDING = 1e-30  # a variance below this is rounding, not a difference
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,37 +80,42 @@ def delong_paired(
     scores_a, known = check(scores_a, labels)
     scores_b, known = check(scores_b, labels)
     critical = NormalDist().inv_cdf((1 + check_level(level)) / 2)
-    persons = None if identity is None else check_identity(identity, len(known))
+    codes = None if identity is None else check_identity(identity, len(known))
 
-    def one(k: int) -> tuple[float, float, int, int, str]:
-        a, b = rank(scores_a[:, k], known[:, k]), rank(scores_b[:, k], known[:, k])
-        m, n = a.n_positive, a.n_negative
-        if m == 0 or n == 0:
-            return np.nan, np.nan, m, n, a.reason
-        (area_a, of_a), (area_b, of_b) = auc_components(a), auc_components(b)
-        centred = np.zeros(len(known))
-        centred[a.rows] = of_a - area_a
-        centred[b.rows] -= of_b - area_b
-        codes, count = (None, 0) if persons is None else (persons[0][a.rows], persons[1])
-        variance = auc_variance(centred[a.rows], a.positive, codes, count)
-        return area_a - area_b, math.sqrt(variance), m, n, _reason(area_a - area_b, variance, a, codes, count)
+    def one(k: int) -> tuple[float, float, tuple[int, int], str]:
+        (a, of_photos), (b, _) = column(scores_a, known, k), column(scores_b, known, k)
+        yes, no = np.flatnonzero(of_photos > 0), np.flatnonzero(of_photos < 0)
+        weak = weakness(len(yes), len(no))
+        if not len(yes) or not len(no):
+            return np.nan, np.nan, (len(yes), len(no)), weak
+        area_a, v10_a, v01_a = _components(a, yes, no)
+        area_b, v10_b, v01_b = _components(b, yes, no)
+        difference = area_a - area_b
+        persons = None if codes is None else Persons(codes[0][yes], codes[0][no], codes[1])
+        variance = auc_variance(v10_a - v10_b - difference, v01_a - v01_b - difference, persons)
+        if variance < _ROUNDING:
+            variance = 0.0
+            weak = "no variance" if difference else "no difference between the rankings"
+        return difference, variance, (len(yes), len(no)), lone_person(persons) or weak
 
     rows = each_attribute(one, known.shape)
-    difference, se = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))
-    n_positive, n_negative = (np.array([row[i] for row in rows], dtype=np.int64) for i in (2, 3))
+    difference, variance = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))
+    photos = np.array([row[2] for row in rows], dtype=np.int64).reshape(-1, 2)
+    se = np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(se > 0, difference / se, np.where((se == 0) & (difference == 0), 0.0, np.nan))
     p = np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z], dtype=np.float64)
     half = np.where(np.isnan(z), np.nan, critical * se)
     low, high = np.maximum(difference - half, -1), np.minimum(difference + half, 1)
-    return AucDifference(difference, low, high, se, z, p, n_positive, n_negative, tuple(row[4] for row in rows))
+    reasons = tuple(row[3] for row in rows)
+    return AucDifference(difference, low, high, se, z, p, photos[:, 0], photos[:, 1], reasons)
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
     """q-values, float64 of the same (M,): reject where ``q <= rate`` and that false discovery rate is kept.
 
-    ``q_(i) = min over j >= i of p_(j) M / j`` for ascending p (Benjamini & Hochberg 1995). A NaN is a test that
-    was not made: it stays NaN and does not count in M.
+    ``q_(i) = min over j >= i of p_(j) M / j`` for ascending p (Benjamini & Hochberg 1995). A NaN is a test
+    that was not made: it stays NaN and does not count in M.
 
     Args:
         p: (M,) p-values, 0 to 1 or NaN.
@@ -127,7 +130,9 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     made = ~np.isnan(values)
     if values.ndim != 1 or not np.all((values[made] >= 0) & (values[made] <= 1)):
-        raise InputError(f"expected p-values between 0 and 1, (M,), found {p}: give one p for each attribute")
+        raise InputError(
+            f"expected p-values between 0 and 1, (M,), found {values.tolist()}: give one p for each attribute"
+        )
     tests = np.flatnonzero(made)
     order = tests[np.argsort(values[tests])]
     scaled = values[order] * len(order) / np.arange(1, len(order) + 1)
@@ -136,11 +141,10 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     return q
 
 
-def _reason(difference: float, variance: float, ranking: Ranking, codes: Codes | None, count: int) -> str:
-    if codes is not None:
-        lone = reason_of_identities(*independent_units(ranking.positive, codes, count))
-        if lone:
-            return lone
-    if variance == 0:
-        return "no variance" if difference else "no difference between the rankings"
-    return weakness(ranking.n_positive, ranking.n_negative)
+def _components(scores: Scores, yes: Rows, no: Rows) -> tuple[float, Floats, Floats]:
+    """AUC, V10 and V01 of one attribute, in the order of the given rows."""
+    order_yes, order_no = np.argsort(scores[yes]), np.argsort(scores[no])
+    area, v10, v01 = auc_components(Sides(scores[yes[order_yes]], scores[no[order_no]]))
+    of_yes, of_no = np.empty_like(v10), np.empty_like(v01)
+    of_yes[order_yes], of_no[order_no] = v10, v01
+    return area, of_yes, of_no

@@ -38,7 +38,9 @@ def f1(scores: ArrayLike, labels: ArrayLike, threshold: ArrayLike) -> Measure:
     result, tp, fp = _decide(scores, labels, threshold)
     with np.errstate(invalid="ignore"):
         value = 2 * tp / (tp + fp + result.n_positive)
-    return Measure(np.where(result.n_positive > 0, value, np.nan), result.n_positive, result.n_negative, result.reason)
+    return Measure(
+        np.where(result.n_positive > 0, value, np.nan), result.n_positive, result.n_negative, result.reason
+    )
 
 
 def _decide(scores: ArrayLike, labels: ArrayLike, threshold: ArrayLike) -> tuple[Measure, Integers, Integers]:

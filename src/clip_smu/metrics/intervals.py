@@ -1,4 +1,4 @@
-"""AUC with its standard error and interval (DeLong), photos independent or several of one identity (Obuchowski)."""
+"""AUC with standard error and interval: DeLong's, or Obuchowski's where a person has several photos."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from clip_smu.metrics.ranking import (
     Floats,
     Integers,
-    Ranking,
+    Labels,
+    Rows,
+    Scores,
+    Sides,
     check,
     check_identity,
     check_level,
+    column,
     doubled_wins,
     each_attribute,
-    rank,
+    rows_by_score,
+    split,
 )
 
-Codes = NDArray[np.intp]
 _TRUSTED_ERRORS = 5.0  # independent errors at which DeLong's variance and Newcombe's weigh the same
 
 
@@ -32,7 +36,8 @@ class AucInterval:
     Attributes:
         auc: (K,) float64, 0 to 1; NaN without a positive or a negative.
         low, high: (K,) ends of the interval, 0 to 1; NaN where ``se`` is.
-        se: (K,) standard error on the AUC's scale; NaN below two positives or two negatives, or identities of them.
+        se: (K,) standard error on the scale of the AUC; NaN below two positives or two negatives (or, where
+            identities are given, two persons with one).
         n_positive, n_negative: (K,) int64 photos.
         reason: K strings, empty where nothing is wrong.
     """
@@ -46,6 +51,21 @@ class AucInterval:
     reason: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Persons:
+    """Whose photos these are, of one attribute.
+
+    Attributes:
+        positive: (m,) code of each positive's person.
+        negative: (n,) code of each negative's person.
+        count: codes are below this.
+    """
+
+    positive: Rows
+    negative: Rows
+    count: int
+
+
 def delong(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -56,21 +76,21 @@ def delong(
     """AUC with DeLong's standard error and an interval that holds near 1, O(N log N) per attribute.
 
     With V10 of a positive the share of negatives below it, V01 of a negative the share of positives above it,
-    ties half, ``se² = var(V10) / m + var(V01) / n`` (DeLong, DeLong & Clarke-Pearson 1988; by midranks as in
-    Sun & Xu 2014). Photos of one person are not independent: with ``identity``, the sums of ``V - AUC`` of each
+    ties half, ``se² = var(V10) / m + var(V01) / n`` (DeLong, DeLong & Clarke-Pearson 1988; by sorting, as
+    Sun & Xu 2014). Photos of one person are not independent: with ``identity``, sums of ``V - AUC`` of each
     person take the place of single photos, with the covariance between the two classes of a person
-    (Obuchowski 1997), which equals DeLong's if every photo is of another person.
+    (Obuchowski 1997). If every photo is of another person this is DeLong's.
 
     The interval is Wald's on the logit scale (Pepe 2003; Qin & Hotilovac 2008),
     ``logit AUC ± z / sqrt(e AUC (1 - AUC))`` with ``e = AUC (1 - AUC) / se²``, the number of coin throws that
     would be as uncertain. Where few photos carry all the errors, DeLong's se is itself a guess, too small on
-    average, and 0 at AUC = 1. There ``e`` is lowered towards Newcombe's,
-    ``e' = m n / (1 + (N - 1) ((1 - AUC) / (2 - AUC) + AUC / (1 + AUC))), N = (m + n) / 2`` (Newcombe 2006,
-    method 5, after Hanley & McNeil 1982; m and n are identities if given):
-    ``1 / e <- w / e' + (1 - w) / e, w = 5 / (5 + c)`` if ``e' < e``, with c the number of independent errors,
-    ``(sum of errors)² / sum of errors²`` of ``1 - V`` in the class that has fewer. At AUC = 0 or 1 it is Wilson's
-    interval of e' throws. So no interval has zero width. The weight is ours; ``tests/test_metrics_coverage.py``
-    holds what it covers.
+    average, and 0 at AUC = 1. There ``e`` is lowered towards Newcombe's (2006, method 5, after Hanley &
+    McNeil 1982), ``e' = m n / (1 + (N - 1) ((1 - AUC) / (2 - AUC) + AUC / (1 + AUC)))``, ``N = (m + n) / 2``,
+    m and n being persons if identities are given: if ``e' < e``, ``1 / e`` becomes ``w / e' + (1 - w) / e``
+    with ``w = 5 / (5 + c)`` and c the number of independent errors, ``(sum of errors)² / sum of errors²`` of
+    ``1 - V``, in the class that has fewer. At AUC 0 or 1 it is Wilson's interval of e' throws. So no interval
+    has zero width. The weight w is this project's own choice, made by simulation; what the interval then
+    covers is measured in ``tests/test_metrics_coverage.py``.
 
     Args:
         scores: (N, K) or (N,) float, without NaN.
@@ -88,114 +108,117 @@ def delong(
     """
     scores, labels = check(scores, labels)
     check_level(level)
-    persons = None if identity is None else check_identity(identity, len(scores))
+    codes = None if identity is None else check_identity(identity, len(scores))
 
-    def one(k: int) -> tuple[float, float, float, int, int, int, int, str]:
-        ranking = rank(scores[:, k], labels[:, k])
-        m, n = ranking.n_positive, ranking.n_negative
-        if m == 0 or n == 0:
-            return np.nan, np.nan, 0.0, m, n, m, n, ranking.reason
-        area, components = auc_components(ranking)
-        codes, count = (None, 0) if persons is None else (persons[0][ranking.rows], persons[1])
-        units_m, units_n = independent_units(ranking.positive, codes, count)
-        variance = auc_variance(components - area, ranking.positive, codes, count)
-        errors = _independent_errors(area, components, ranking.positive, codes, count)
-        lone = "" if codes is None else reason_of_identities(units_m, units_n)
-        return area, variance, errors, m, n, units_m, units_n, lone or ranking.reason
+    def one(k: int) -> tuple[float, float, float, tuple[int, int], tuple[int, int], str]:
+        if codes is None:
+            sides, persons = split(*column(scores, labels, k)), None
+        else:
+            sides, persons = split_persons(*column(scores, labels, k), *codes)
+        photos = len(sides.positive), len(sides.negative)
+        if 0 in photos:
+            return np.nan, np.nan, 0.0, photos, photos, sides.reason
+        area, v10, v01 = auc_components(sides)
+        variance = auc_variance(v10 - area, v01 - area, persons)
+        errors = _independent_errors(area, v10, v01, persons)
+        units = photos if persons is None else units_of(persons)
+        return area, variance, errors, photos, units, lone_person(persons) or sides.reason
 
     rows = each_attribute(one, scores.shape)
     area, variance, errors = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1, 2))
-    n_positive, n_negative, units_m, units_n = (np.array([row[i] for row in rows], dtype=np.int64) for i in (3, 4, 5, 6))
-    low, high = auc_bounds(area, variance, errors, units_m, units_n, level)
-    return AucInterval(area, low, high, np.sqrt(variance), n_positive, n_negative, tuple(row[7] for row in rows))
+    photos, units = (np.array([row[i] for row in rows], dtype=np.int64).reshape(-1, 2) for i in (3, 4))
+    low, high = auc_bounds(area, variance, errors, units, level)
+    reasons = tuple(row[5] for row in rows)
+    return AucInterval(area, low, high, np.sqrt(variance), photos[:, 0], photos[:, 1], reasons)
 
 
-def auc_components(ranking: Ranking) -> tuple[float, Floats]:
-    """AUC, and (n,) V10 of each positive or V01 of each negative, in the order of the ranking."""
-    wins = doubled_wins(ranking)
-    m, n = ranking.n_positive, ranking.n_negative
-    area = int(wins.sum(where=ranking.positive)) / (2 * m * n)
-    return area, wins * np.where(ranking.positive, 0.5 / n, 0.5 / m)
+def auc_components(sides: Sides) -> tuple[float, Floats, Floats]:
+    """AUC, (m,) V10 of the positives, (n,) V01 of the negatives, as the sides are sorted."""
+    m, n = len(sides.positive), len(sides.negative)
+    of_positives, of_negatives = doubled_wins(sides)
+    return int(of_positives.sum()) / (2 * m * n), of_positives / (2.0 * n), of_negatives / (2.0 * m)
 
 
-def auc_variance(centred: Floats, positive: NDArray[np.bool_], codes: Codes | None, count: int) -> float:
-    """Variance of an AUC, or of a difference of AUCs, from its (n,) components less their mean.
+def auc_variance(v10: Floats, v01: Floats, persons: Persons | None) -> float:
+    """Variance of an AUC, or of a difference of AUCs, from its (m,) and (n,) components less their mean.
 
-    NaN below two independent positives or negatives. Obuchowski's with (n,) identity ``codes`` below ``count``.
+    NaN below two independent positives or negatives.
     """
-    units_m, units_n = independent_units(positive, codes, count)
+    of_positives, of_negatives = _sums(v10 / len(v10), v01 / len(v01), persons)
+    units_m, units_n = (len(v10), len(v01)) if persons is None else units_of(persons)
     if units_m < 2 or units_n < 2:
         return np.nan
-    m = np.count_nonzero(positive)
-    n = len(positive) - m
-    scaled = centred / np.where(positive, m, n)  # what each photo adds to AUC - E[AUC]
-    if codes is None:
-        squares = np.square(scaled)
-        ours = float(squares.sum(where=positive))
-        return ours * m / (m - 1) + (float(squares.sum()) - ours) * n / (n - 1)
-    of_positives, of_negatives = _by_identity(scaled, positive, codes, count)  # (I,) each
-    total = np.count_nonzero(np.bincount(codes, minlength=count))
-    return float(
-        np.square(of_positives).sum() * units_m / (units_m - 1)
-        + np.square(of_negatives).sum() * units_n / (units_n - 1)
-        + 2 * (of_positives * of_negatives).sum() * total / (total - 1)
-    )
+    variance = np.square(of_positives).sum() * units_m / (units_m - 1)
+    variance += np.square(of_negatives).sum() * units_n / (units_n - 1)
+    if persons is not None:
+        everyone = np.append(persons.positive, persons.negative)
+        total = np.count_nonzero(np.bincount(everyone))
+        variance += 2 * (of_positives * of_negatives).sum() * total / (total - 1)
+    return float(variance)
 
 
-def independent_units(positive: NDArray[np.bool_], codes: Codes | None, count: int) -> tuple[int, int]:
-    """Photos, or identities with a photo, of each class."""
-    if codes is None:
-        m = int(np.count_nonzero(positive))
-        return m, len(positive) - m
+def split_persons(scores: Scores, labels: Labels, codes: Rows, count: int) -> tuple[Sides, Persons]:
+    """Both classes of one attribute by ascending score, with (N,) codes of persons carried along."""
+    positive, negative = rows_by_score(scores, labels > 0), rows_by_score(scores, labels < 0)
+    return Sides(scores[positive], scores[negative]), Persons(codes[positive], codes[negative], count)
+
+
+def units_of(persons: Persons) -> tuple[int, int]:
+    """Persons with a positive, persons with a negative."""
     return (
-        int(np.count_nonzero(np.bincount(codes[positive], minlength=count))),
-        int(np.count_nonzero(np.bincount(codes[~positive], minlength=count))),
+        int(np.count_nonzero(np.bincount(persons.positive))),
+        int(np.count_nonzero(np.bincount(persons.negative))),
     )
 
 
-def reason_of_identities(units_m: int, units_n: int) -> str:
-    """Why identities allow no variance; empty if they do."""
-    if units_m == 1:
+def lone_person(persons: Persons | None) -> str:
+    """Why persons allow no variance; empty if they do."""
+    if persons is None:
+        return ""
+    with_positive, with_negative = units_of(persons)
+    if with_positive == 1:
         return "positives of one identity"
-    return "negatives of one identity" if units_n == 1 else ""
+    return "negatives of one identity" if with_negative == 1 else ""
 
 
 def auc_bounds(
-    area: Floats, variance: Floats, errors: Floats, units_m: Integers, units_n: Integers, level: float
+    area: Floats, variance: Floats, errors: Floats, units: Integers, level: float
 ) -> tuple[Floats, Floats]:
-    """(K,) ends of the interval that :func:`delong` documents; NaN where the variance is."""
+    """(K,) ends of the interval that :func:`delong` documents; (K, 2) units of each class.
+
+    NaN where the variance is.
+    """
     z = NormalDist().inv_cdf((1 + level) / 2)
     spread = area * (1 - area)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         throws = np.where(variance > 0, spread / variance, np.inf)  # e
-        mean_size = (units_m + units_n) / 2
-        newcombe = units_m * units_n / (1 + (mean_size - 1) * ((1 - area) / (2 - area) + area / (1 + area)))  # e'
+        shape = (1 - area) / (2 - area) + area / (1 + area)
+        newcombe = units.prod(axis=1) / (1 + (units.mean(axis=1) - 1) * shape)  # e'
         weight = _TRUSTED_ERRORS / (_TRUSTED_ERRORS + errors)
         throws = np.where(newcombe < throws, 1 / (weight / newcombe + (1 - weight) / throws), throws)
         centre, half = np.log(area / (1 - area)), z / np.sqrt(throws * spread)
         low, high = 1 / (1 + np.exp(half - centre)), 1 / (1 + np.exp(-half - centre))
-        beyond = z * z / (newcombe + z * z)  # Wilson's at 0 and, mirrored, at 1
+        beyond = z * z / (newcombe + z * z)  # Wilson's end for AUC 0 and, mirrored, for 1
     low = np.where(area == 0, 0.0, np.where(area == 1, 1 - beyond, low))
     high = np.where(area == 0, beyond, np.where(area == 1, 1.0, high))
     undefined = np.isnan(variance)
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 
 
-def _independent_errors(
-    area: float, components: Floats, positive: NDArray[np.bool_], codes: Codes | None, count: int
-) -> float:
-    """Kish's effective number of photos (identities) that lower the AUC, or raise it where it is below 0.5."""
-    wrong = 1 - components if area >= 0.5 else components
-    sides = (wrong[positive], wrong[~positive]) if codes is None else _by_identity(wrong, positive, codes, count)
-    numbers = [float(side.sum()) ** 2 / max(float(np.square(side).sum()), np.finfo(float).tiny) for side in sides]
-    return min(numbers)
+def _independent_errors(area: float, v10: Floats, v01: Floats, persons: Persons | None) -> float:
+    """Kish's effective number of photos (persons) that lower the AUC, or raise it where it is below 0.5."""
+    wrong = (1 - v10, 1 - v01) if area >= 0.5 else (v10, v01)
+    return min(
+        float(side.sum() ** 2 / np.square(side).sum()) if side.any() else 0.0
+        for side in _sums(*wrong, persons)
+    )
 
 
-def _by_identity(
-    values: Floats, positive: NDArray[np.bool_], codes: Codes, count: int
-) -> tuple[Floats, Floats]:
-    """(I,) sums over the positives and over the negatives of each identity."""
+def _sums(of_positives: Floats, of_negatives: Floats, persons: Persons | None) -> tuple[Floats, Floats]:
+    """Sums over each person's positives and negatives, (count,) each; as given if photos are independent."""
+    if persons is None:
+        return of_positives, of_negatives
     return (
-        np.bincount(codes, np.where(positive, values, 0), count),
-        np.bincount(codes, np.where(positive, 0, values), count),
+        np.bincount(persons.positive, of_positives, persons.count).astype(np.float64),
+        np.bincount(persons.negative, of_negatives, persons.count).astype(np.float64),
     )

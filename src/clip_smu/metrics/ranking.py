@@ -1,4 +1,4 @@
-"""The floor of all metrics: checked input, one sort per attribute with its ties, and reasons for weak figures."""
+"""The floor of all metrics: checked input, one sort per attribute, exact with ties, and reasons."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Scores = NDArray[np.floating[Any]]
 Labels = NDArray[np.signedinteger[Any]]
+Rows = NDArray[np.intp]
 T = TypeVar("T")
 
 MIN_CLASS = 10  # fewer positives or negatives than this: the figure carries a reason
@@ -42,66 +43,58 @@ class Measure:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
-    """The n photos of known label of one attribute, by ascending score.
+class Sides:
+    """The photos of known label of one attribute, its two classes apart, each by ascending score.
 
     Attributes:
-        rows: (n,) rows of these photos in the input.
-        scores: (n,) ascending.
-        positive: (n,) bool.
-        ends: (G,) index just past each of the G runs of equal scores.
+        positive: (m,) scores of the photos labelled 1.
+        negative: (n,) scores of the photos labelled -1.
     """
 
-    rows: NDArray[np.intp]
-    scores: Scores
-    positive: NDArray[np.bool_]
-    ends: NDArray[np.intp]
-
-    @property
-    def n_positive(self) -> int:
-        return int(np.count_nonzero(self.positive))
-
-    @property
-    def n_negative(self) -> int:
-        return len(self.positive) - self.n_positive
+    positive: Scores
+    negative: Scores
 
     @property
     def reason(self) -> str:
-        return weakness(self.n_positive, self.n_negative, constant=len(self.ends) == 1)
+        """Why an AUC of these is undefined or weak."""
+        m, n = len(self.positive), len(self.negative)
+        constant = bool(
+            m and n and self.positive[0] == self.negative[-1] and self.negative[0] == self.positive[-1]
+        )
+        return weakness(m, n, constant=constant)
 
 
-def rank(scores: Scores, labels: Labels) -> Ranking:
-    """Sorts one attribute, (N,) scores and (N,) labels, once: O(n log n)."""
-    labels = np.ascontiguousarray(labels)
-    known = np.flatnonzero(labels)
-    kept = scores[known]
-    order = np.argsort(kept)
-    ascending = kept[order]
-    rows = known[order]
-    ends = np.append(np.flatnonzero(ascending[1:] != ascending[:-1]) + 1, len(rows))[: len(rows)]
-    return Ranking(rows, ascending, labels[rows] > 0, ends)
+def split(scores: Scores, labels: Labels) -> Sides:
+    """Sorts one attribute, (N,) scores and (N,) labels: O(N log N), the one slow step of an AUC."""
+    yes, no = np.flatnonzero(labels > 0), np.flatnonzero(labels < 0)
+    return Sides(np.sort(scores[yes]), np.sort(scores[no]))
 
 
-def doubled_wins(ranking: Ranking) -> Integers:
-    """(n,) twice the photos of the other class that each photo is on the right side of; a tie is half a win.
+def rows_by_score(scores: Scores, chosen: NDArray[np.bool_]) -> Rows:
+    """Rows of the chosen ones of (N,) scores, by ascending score."""
+    rows = np.flatnonzero(chosen)
+    return rows[np.argsort(scores[rows])]
 
-    For a positive these are negatives below it, for a negative they are positives above it: 2 n V10 and
-    2 m V01, DeLong's structural components, from midranks (Sun & Xu 2014), as exact integers.
+
+def doubled_wins(sides: Sides) -> tuple[Integers, Integers]:
+    """Twice how many of the other class each photo is on the right side of, a tie for half: (m,) and (n,).
+
+    For a positive these are negatives below it, for a negative positives above it: 2 n V10 and 2 m V01,
+    DeLong's structural components, in whole numbers, by a merge of the two sorted classes.
     """
-    positive = ranking.positive
-    n = len(positive)
-    ends = ranking.ends
-    negatives = np.cumsum(~positive)  # at or before each place in the order
-    if len(ends) == n:
-        negatives_below = 2 * negatives - ~positive  # strictly below, plus not above
-        photos_below = 2 * np.arange(n) + 1
-    else:
-        sizes = np.diff(ends, prepend=0)
-        through = negatives[ends - 1]
-        negatives_below = np.repeat(through + np.append(0, through[:-1]), sizes)
-        photos_below = np.repeat(2 * ends - sizes, sizes)
-    positives_below = photos_below - negatives_below
-    return np.where(positive, negatives_below, 2 * ranking.n_positive - positives_below)
+    m, n = len(sides.positive), len(sides.negative)
+    lower = np.searchsorted(sides.negative, sides.positive, side="left")  # negatives below each positive
+    through = np.searchsorted(sides.negative, sides.positive, side="right")  # and those equal to it
+    below = np.cumsum(np.bincount(through, minlength=n + 1))[:n]  # positives below each negative
+    at_most = np.cumsum(np.bincount(lower, minlength=n + 1))[:n]  # and those equal to it
+    return lower + through, 2 * m - below - at_most
+
+
+def doubled_area(sides: Sides) -> int:
+    """Twice the pairs that are in the right order, a tie for half: 2 m n AUC."""
+    lower = np.searchsorted(sides.negative, sides.positive, side="left")
+    through = np.searchsorted(sides.negative, sides.positive, side="right")
+    return int(lower.sum()) + int(through.sum())
 
 
 def weakness(n_positive: int, n_negative: int, constant: bool = False) -> str:
@@ -122,7 +115,7 @@ def weakness(n_positive: int, n_negative: int, constant: bool = False) -> str:
 
 
 def measure(value: ArrayLike, labels: Labels) -> Measure:
-    """A :class:`Measure` that does not depend on the order of the scores, with the counts of (N, K) labels."""
+    """A :class:`Measure` with the counts of (N, K) labels and the reasons that they give."""
     n_positive, n_negative = count_classes(labels)
     reason = tuple(weakness(int(m), int(n)) for m, n in zip(n_positive, n_negative, strict=True))
     return Measure(np.asarray(value, dtype=np.float64), n_positive, n_negative, reason)
@@ -143,6 +136,11 @@ def each_attribute(work: Callable[[int], T], shape: tuple[int, ...]) -> list[T]:
         return list(pool.map(work, range(attributes)))
 
 
+def column(scores: Scores, labels: Labels, k: int) -> tuple[Scores, Labels]:
+    """(N,) scores and (N,) labels of attribute k, each in one piece of memory: many times faster to read."""
+    return np.ascontiguousarray(scores[:, k]), np.ascontiguousarray(labels[:, k])
+
+
 def check(scores: ArrayLike, labels: ArrayLike) -> tuple[Scores, Labels]:
     """Both as (N, K) arrays; scores stay float32 or become float64.
 
@@ -152,11 +150,13 @@ def check(scores: ArrayLike, labels: ArrayLike) -> tuple[Scores, Labels]:
     found, known = np.asarray(scores), np.asarray(labels)
     if found.shape != known.shape or found.ndim not in (1, 2):
         raise InputError(
-            f"expected scores and labels of the same shape, (N, K) or (N,), found {found.shape} and {known.shape}: "
-            "give one score and one label for each photo and attribute"
+            f"expected scores and labels of the same shape, (N, K) or (N,), found {found.shape} and "
+            f"{known.shape}: give one score and one label for each photo and attribute"
         )
     if found.dtype.kind not in "fiu":
-        raise InputError(f"expected scores as floating-point numbers, found {found.dtype}: convert them first")
+        raise InputError(
+            f"expected scores as floating-point numbers, found {found.dtype}: convert them first"
+        )
     if known.dtype.kind != "i":
         raise InputError(
             f"expected labels as signed integers 1, -1 and 0 (unknown), found {known.dtype}: "
@@ -164,7 +164,8 @@ def check(scores: ArrayLike, labels: ArrayLike) -> tuple[Scores, Labels]:
         )
     if known.size and (known.min() < -1 or known.max() > 1):
         raise InputError(
-            f"expected labels 1, -1 and 0 (unknown), found values from {known.min()} to {known.max()}: recode them"
+            f"expected labels 1, -1 and 0 (unknown), found values from {known.min()} to {known.max()}: "
+            "recode them"
         )
     if found.dtype != np.float32:
         found = found.astype(np.float32 if found.dtype == np.float16 else np.float64, copy=False)
@@ -187,9 +188,13 @@ def check_identity(identity: Sequence[str] | ArrayLike, photos: int) -> tuple[ND
     """
     names = np.asarray(identity)
     if names.shape != (photos,):
-        raise InputError(f"expected one identity for each of {photos} photos, found shape {names.shape}: give (N,)")
+        raise InputError(
+            f"expected one identity for each of {photos} photos, found shape {names.shape}: give (N,)"
+        )
     if names.dtype.kind not in "iuUS":
-        raise InputError(f"expected identities as names or whole numbers, found {names.dtype}: convert them first")
+        raise InputError(
+            f"expected identities as names or whole numbers, found {names.dtype}: convert them first"
+        )
     if names.dtype.kind in "US" and np.any(names == names.dtype.type()):
         raise InputError(
             "expected a name for each identity, found an empty one: leave these photos out, "

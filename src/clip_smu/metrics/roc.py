@@ -4,37 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from clip_smu.errors import InputError
-from clip_smu.metrics.ranking import Floats, Measure, Ranking, check, each_attribute, rank
+from clip_smu.metrics.ranking import (
+    Floats,
+    Integers,
+    Labels,
+    Measure,
+    Scores,
+    check,
+    column,
+    doubled_area,
+    each_attribute,
+    measure,
+    split,
+    weakness,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class RocCurve:
-    """The ROC curve of one attribute, a point for each of its G distinct scores and one before them.
+    """The ROC curve of one attribute: a point for each of its G distinct scores, and one before them.
 
     Attributes:
-        fpr: (G + 1,) float64, ascending from 0 to 1; NaN if there are no negatives.
-        tpr: (G + 1,) float64, ascending from 0 to 1; NaN if there are no positives.
-        thresholds: (G + 1,) float64, descending from +inf; a photo counts as positive at ``score >= threshold``.
+        fp: (G + 1,) int64 negatives at or above the threshold, ascending from 0.
+        tp: (G + 1,) int64 positives at or above the threshold, ascending from 0.
+        thresholds: (G + 1,) float64, descending from +inf; positive means ``score >= threshold``.
         reason: empty, or why the curve is undefined or weak.
     """
 
-    fpr: Floats
-    tpr: Floats
+    fp: Integers
+    tp: Integers
     thresholds: Floats
     reason: str
 
+    @cached_property
+    def fpr(self) -> Floats:
+        """(G + 1,) false positive rate, 0 to 1; NaN if there are no negatives."""
+        return _share(self.fp, self.fp[-1])
+
+    @cached_property
+    def tpr(self) -> Floats:
+        """(G + 1,) true positive rate, 0 to 1; NaN if there are no positives."""
+        return _share(self.tp, self.tp[-1])
+
 
 def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
-    """ROC curve of one attribute, every point kept.
+    """ROC curve of one attribute, every point kept, exact with ties.
 
     Args:
         scores: (N,) or (N, 1) float, without NaN.
-        labels: (N,) or (N, 1) signed integers 1, -1, 0 (unknown, left out).
+        labels: the same shape, signed integers 1, -1, 0 (unknown, left out).
 
     Raises:
         InputError: malformed input, or more than one attribute.
@@ -47,10 +71,7 @@ def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
     scores, labels = check(scores, labels)
     if scores.shape[1] != 1:
         raise InputError(f"expected one attribute, found {scores.shape[1]}: draw one curve for each column")
-    ranking = rank(scores[:, 0], labels[:, 0])
-    fp, tp = _operating_points(ranking)
-    thresholds = np.append(np.inf, ranking.scores[ranking.ends - 1][::-1]).astype(np.float64)
-    return RocCurve(_share(fp, ranking.n_negative), _share(tp, ranking.n_positive), thresholds, ranking.reason)
+    return _curve(*column(scores, labels, 0))
 
 
 def auc(scores: ArrayLike, labels: ArrayLike) -> Measure:
@@ -70,13 +91,14 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> Measure:
         >>> auc([0.1, 0.4, 0.35, 0.8], [-1, -1, 1, 1]).value.tolist()
         [0.75]
     """
+    scores, labels = check(scores, labels)
 
-    def area(ranking: Ranking) -> Floats:
-        fp, tp = _operating_points(ranking)
-        pairs = ranking.n_positive * ranking.n_negative
-        return _share(np.sum(np.diff(fp) * (tp[1:] + tp[:-1])), 2 * pairs)
+    def one(k: int) -> tuple[Floats, str]:
+        sides = split(*column(scores, labels, k))
+        pairs = len(sides.positive) * len(sides.negative)
+        return _share(doubled_area(sides), 2 * pairs), sides.reason
 
-    return _over_rankings(area, scores, labels)
+    return _measure(each_attribute(one, scores.shape), labels)
 
 
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> Measure:
@@ -86,18 +108,17 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> Measure:
     Arguments and errors are those of :func:`auc`.
     """
 
-    def area(ranking: Ranking) -> Floats:
-        fp, tp = _operating_points(ranking)
-        precision = tp[1:] / (tp[1:] + fp[1:])
-        return _share(np.sum(np.diff(tp) * precision), ranking.n_positive)
+    def area(curve: RocCurve) -> Floats:
+        precision = curve.tp[1:] / (curve.tp[1:] + curve.fp[1:])
+        return _share(np.sum(np.diff(curve.tp) * precision), curve.tp[-1])
 
-    return _over_rankings(area, scores, labels)
+    return _over_curves(area, scores, labels)
 
 
 def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, fprs: Sequence[float] | Floats) -> Measure:
     """True positive rate at given rates of false positives, (K, F): the highest that a threshold reaches.
 
-    A step function, no interpolation: only thresholds whose false positive rate is at most the given one count.
+    A step function, no interpolation: thresholds count whose false positive rate is at most the given one.
     NaN without a positive or a negative. Other arguments and errors are those of :func:`auc`.
 
     Args:
@@ -105,64 +126,62 @@ def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, fprs: Sequence[float] | Flo
     """
     rates = np.asarray(fprs, dtype=np.float64)
     if rates.ndim != 1 or not np.all((rates >= 0) & (rates <= 1)):
-        raise InputError(f"expected a list of false positive rates between 0 and 1, found {fprs}: give e.g. [0.01]")
+        raise InputError(
+            f"expected a list of false positive rates from 0 to 1, found {fprs}: give e.g. [0.01]"
+        )
 
-    def reached(ranking: Ranking) -> Floats:
-        fp, tp = _operating_points(ranking)
-        fpr = _share(fp, ranking.n_negative)
-        last = np.searchsorted(fpr, rates, side="right") - 1
-        defined = _share(tp, ranking.n_positive)[last]
-        return np.where(np.isnan(fpr[0]), np.nan, defined)
+    def reached(curve: RocCurve) -> Floats:
+        last = np.searchsorted(curve.fpr, rates, side="right") - 1
+        return curve.tpr[last] if curve.fp[-1] else np.full(len(rates), np.nan)
 
-    return _over_rankings(reached, scores, labels)
+    return _over_curves(reached, scores, labels)
 
 
 def eer(scores: ArrayLike, labels: ArrayLike) -> Measure:
-    """Equal error rate, (K,): where false positive and false negative rate meet, on the line between ROC points.
+    """Equal error rate, (K,): where false positive and false negative rate meet, on lines between ROC points.
 
     NaN without a positive or a negative. Arguments and errors are those of :func:`auc`.
     """
 
-    def crossing(ranking: Ranking) -> Floats:
-        if ranking.n_positive == 0 or ranking.n_negative == 0:
+    def crossing(curve: RocCurve) -> Floats:
+        if not curve.tp[-1] or not curve.fp[-1]:
             return np.asarray(np.nan)
-        fp, tp = _operating_points(ranking)
-        fpr, fnr = fp / ranking.n_negative, 1 - tp / ranking.n_positive
-        ahead = fpr - fnr  # rises from -1 to 1
+        ahead = curve.fpr - (1 - curve.tpr)  # rises from -1 to 1
         after = int(np.searchsorted(ahead, 0.0))
         before = after - 1
         step = -ahead[before] / (ahead[after] - ahead[before])
-        return np.asarray(fpr[before] + step * (fpr[after] - fpr[before]))
+        return np.asarray(curve.fpr[before] + step * (curve.fpr[after] - curve.fpr[before]))
 
-    return _over_rankings(crossing, scores, labels)
-
-
-def _operating_points(ranking: Ranking) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(G + 1,) false and true positives with a threshold above all scores, then at each, from high to low."""
-    positives_through = np.cumsum(ranking.positive)[ranking.ends - 1]  # at or below each distinct score
-    negatives_through = ranking.ends - positives_through
-    tp = ranking.n_positive - np.append(0, positives_through)[::-1]
-    fp = ranking.n_negative - np.append(0, negatives_through)[::-1]
-    return fp, tp
+    return _over_curves(crossing, scores, labels)
 
 
-def _over_rankings(figure: Callable[[Ranking], Floats], scores: ArrayLike, labels: ArrayLike) -> Measure:
+def _curve(scores: Scores, labels: Labels) -> RocCurve:
+    known = np.flatnonzero(labels)
+    rows = known[np.argsort(scores[known])[::-1]]
+    descending = scores[rows].astype(np.float64)
+    last = np.append(descending[1:] != descending[:-1], True)[: len(rows)]  # of each run of equal scores
+    tp = np.append(0, np.cumsum(labels[rows] > 0)[last])
+    fp = np.append(0, np.flatnonzero(last) + 1) - tp
+    reason = weakness(int(tp[-1]), int(fp[-1]), constant=len(tp) == 2)
+    return RocCurve(fp, tp, np.append(np.inf, descending[last]), reason)
+
+
+def _over_curves(figure: Callable[[RocCurve], Floats], scores: ArrayLike, labels: ArrayLike) -> Measure:
     scores, labels = check(scores, labels)
 
-    def one(k: int) -> tuple[Floats, int, int, str]:
-        ranking = rank(scores[:, k], labels[:, k])
-        return figure(ranking), ranking.n_positive, ranking.n_negative, ranking.reason
+    def one(k: int) -> tuple[Floats, str]:
+        curve = _curve(*column(scores, labels, k))
+        return figure(curve), curve.reason
 
-    rows = each_attribute(one, scores.shape)
-    return Measure(
-        np.array([row[0] for row in rows], dtype=np.float64),
-        np.array([row[1] for row in rows], dtype=np.int64),
-        np.array([row[2] for row in rows], dtype=np.int64),
-        tuple(row[3] for row in rows),
-    )
+    return _measure(each_attribute(one, scores.shape), labels)
 
 
-def _share(part: ArrayLike, whole: int) -> Floats:
+def _measure(rows: list[tuple[Floats, str]], labels: Labels) -> Measure:
+    counted = measure(np.array([row[0] for row in rows], dtype=np.float64), labels)
+    return Measure(counted.value, counted.n_positive, counted.n_negative, tuple(row[1] for row in rows))
+
+
+def _share(part: ArrayLike, whole: int | np.integer) -> Floats:
     """``part / whole``, NaN where there is nothing to share."""
     part = np.asarray(part, dtype=np.float64)
     return part / whole if whole else np.full_like(part, np.nan)

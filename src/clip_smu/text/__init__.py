@@ -38,7 +38,9 @@ class TextEncoder:
         options.log_severity_level = 3
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(model), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # both libraries raise bare exceptions of their own
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InterpreterError(f"the text encoder in {model.parent} cannot be read: {text}") from None
@@ -65,7 +67,7 @@ def token_ids(tokenizer: object, sentences: Sequence[str], context: int = CONTEX
     rows = []
     for sentence in sentences:
         if not sentence.strip():
-            raise InputError("the question is empty: give some words, as in \"wears spectacles\"")
+            raise InputError('the question is empty: give some words, as in "wears spectacles"')
         encoding = tokenizer.encode(sentence)  # type: ignore[attr-defined]
         if len(encoding.ids) > context:
             raise InputError(

@@ -15,7 +15,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from clip_smu.attributes import ATTRIBUTES, NAMES
 from clip_smu.calibrate import calibrate
@@ -71,7 +70,7 @@ class FitConfig:
     """
 
     objective: str = "attribute"
-    size: TowerSize = TowerSize()
+    size: TowerSize = field(default_factory=TowerSize)
     steps: int = 500
     batch_size: int = 2048
     learning_rate: float = 1e-3
@@ -143,17 +142,23 @@ def fit(
     checked = _labelled(table, rows, test)[0] if test is not None else None
     if checked is not None:
         _refuse_overlap(known, checked)
-    job = {"command": "fit", "config": asdict(config), "data": _fingerprint(known, checked), "version": _recipe()}
+    job = {
+        "command": "fit",
+        "config": asdict(config),
+        "data": _fingerprint(known, checked),
+        "version": _recipe(),
+    }
     if (output / "interpreter.json").is_file() and not overwrite:
         done = load_interpreter(output)
         if done.provenance.get("job") == _digest(job):
             return done
-        raise InputError(f"{output} already holds an interpreter of another fit: choose another folder, or pass --overwrite")
+        raise InputError(
+            f"{output} already holds an interpreter of another fit: choose another folder, or pass --overwrite"
+        )
     started = time.time()
     work = output / ".fit"
-    if output.is_dir() and not work.is_dir() and any(output.iterdir()):
-        if not overwrite:
-            raise InputError(f"{output} is not empty and holds no unfinished fit: choose another output folder")
+    if output.is_dir() and not work.is_dir() and any(output.iterdir()) and not overwrite:
+        raise InputError(f"{output} is not empty and holds no unfinished fit: choose another output folder")
     claim_folder(work, job, overwrite=overwrite)
     with _deterministic():
         training = _Training(config, known, work, progress or (lambda *_: None))
@@ -177,18 +182,24 @@ def fit(
         output,
     )
     if checked is not None:
-        measured, scores = checked, reader.read(checked.templates.vectors)[0]
+        measured, scores = checked, reader.read(checked.templates.vectors)[0].astype(np.float64)
         source = f"{len(checked.labels)} faces of the test list, whose persons do not occur in training"
     else:
         measured, scores = known, out_of_fold
-        source = f"{len(known.labels)} training faces, each scored by a text encoder that did not see its person"
+        source = (
+            f"{len(known.labels)} training faces, each scored by a text encoder that did not see its person"
+        )
     evidence = gather_evidence(calibration, scores, measured.labels, measured.templates.identities)
     provenance = {
         "job": _digest(job),
         "objective": config.objective,
         "text_encoder": "mini",
         "config": asdict(config),
-        "trained_on": {"faces": len(known.labels), "persons": len(set(known.templates.identities)), **train_report},
+        "trained_on": {
+            "faces": len(known.labels),
+            "persons": len(set(known.templates.identities)),
+            **train_report,
+        },
         "steps": steps,
         "evidence_from": source,
         "verdicts": verdict_errors(calibration, scores, measured.labels, config.error_rate),
@@ -213,8 +224,12 @@ class _Training:
         self.tokenizer: Tokenizer = mini_tokenizer()
         sentences = [[prompts(row, side) for row in ATTRIBUTES] for side in (True, False)]
         self.counts = np.array([[len(group) for group in side] for side in sentences])  # (2, K)
-        self.offsets = np.concatenate([[0], np.cumsum(self.counts.reshape(-1))[:-1]]).reshape(self.counts.shape)
-        self.ids = padded_ids(self.tokenizer, [text for side in sentences for group in side for text in group])
+        self.offsets = np.concatenate([[0], np.cumsum(self.counts.reshape(-1))[:-1]]).reshape(
+            self.counts.shape
+        )
+        self.ids = padded_ids(
+            self.tokenizer, [text for side in sentences for group in side for text in group]
+        )
 
     def cross_fit(self) -> tuple[NDArray[np.float64], int]:
         """(N, K) scores of every face by a text encoder that did not see its person; the median best step."""
@@ -276,11 +291,17 @@ class _Training:
             rng = np.random.default_rng([config.seed, len(rows), state["step"]])
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * group["speed"] * _rate(state["step"], config.steps)
-            batch = slice(None) if len(rows) <= config.batch_size else torch.from_numpy(
-                rng.choice(len(rows), config.batch_size, replace=False)
+            batch = (
+                slice(None)
+                if len(rows) <= config.batch_size
+                else torch.from_numpy(rng.choice(len(rows), config.batch_size, replace=False))
             )
-            drawn = self.offsets[..., None] + rng.integers(0, self.counts[..., None], (*self.counts.shape, config.paraphrases))
-            vectors = tower(self.ids[torch.from_numpy(drawn.reshape(-1))]).reshape(*drawn.shape, -1)  # (2, K, P, d)
+            drawn = self.offsets[..., None] + rng.integers(
+                0, self.counts[..., None], (*self.counts.shape, config.paraphrases)
+            )
+            vectors = tower(self.ids[torch.from_numpy(drawn.reshape(-1))]).reshape(
+                *drawn.shape, -1
+            )  # (2, K, P, d)
             loss = attribute_loss(x[batch], y[batch], vectors[0], vectors[1], log_scale.exp(), bias, weights)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -290,7 +311,9 @@ class _Training:
             if watched is not None and (state["step"] % EVALUATE_EVERY == 0 or last):
                 positive, negative = self.prompt_vectors(tower, WATCHED_PROMPTS)
                 assert held_out is not None
-                mean = float(np.nanmean(auc(watched @ (positive - negative).T, self.known.labels[held_out]).value))
+                mean = float(
+                    np.nanmean(auc(watched @ (positive - negative).T, self.known.labels[held_out]).value)
+                )
                 if mean > state["best_auc"]:
                     best = {key: value.clone() for key, value in tower.state_dict().items()}
                     state |= {"best_auc": mean, "best_step": state["step"], "waited": 0, "best": best}
@@ -315,7 +338,7 @@ class _Training:
 
     @torch.no_grad()
     def prompt_vectors(self, tower: TextTower, most: int | None) -> tuple[Floats, Floats]:
-        """(K, d) unit vectors of positive and negative prompts: the mean over their paraphrases (the first ``most``)."""
+        """(K, d) unit vectors of positive and negative prompts: means over (``most``) paraphrases."""
         tower.eval()
         limit = self.counts if most is None else np.minimum(self.counts, most)
         chosen = [
@@ -323,7 +346,7 @@ class _Training:
             for count, take, offset in zip(self.counts.flat, limit.flat, self.offsets.flat, strict=True)
         ]
         ids = self.ids[torch.from_numpy(np.concatenate(chosen))]
-        vectors = torch.cat([tower(part) for part in ids.split(_BATCH_SENTENCES)]).numpy()
+        vectors = torch.cat([tower(part) for part in torch.split(ids, _BATCH_SENTENCES)]).numpy()
         starts = np.concatenate([[0], np.cumsum(limit.reshape(-1))[:-1]])
         means = np.add.reduceat(vectors, starts, axis=0)
         means /= np.linalg.norm(means, axis=1, keepdims=True)
@@ -339,7 +362,9 @@ def _rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _labelled(table: Templates, labels: Labels, names: Sequence[str] | str | Path | None) -> tuple[Labelled, dict[str, int]]:
+def _labelled(
+    table: Templates, labels: Labels, names: Sequence[str] | str | Path | None
+) -> tuple[Labelled, dict[str, int]]:
     only = read_list(names) if isinstance(names, str | Path) else names
     joined = join(table, labels, only)
     good = usable(joined.templates.vectors)

@@ -13,23 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from clip_smu.encoders import Encoder, EncoderOptions, Face, card, load_encoder
-from clip_smu.errors import EncoderError, ImageError, InputError
-from clip_smu.images import decode
+from clip_smu.encoding import Outcome, encode_photos
+from clip_smu.errors import EncoderError, InputError
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.storage import claim_folder
 from clip_smu.templates import REJECTED_SCHEMA, read_note, shard_note, template_schema, write_shard
 
 SHARD_PHOTOS = 1000  # photos a shard: the most that a killed job repeats
 CHUNK_PHOTOS = 8  # photos a worker takes at once
-CHUNK_PIXELS = 32_000_000  # pixels that a worker holds at once before it encodes them
 
 Row = dict[str, Any]
 
@@ -51,15 +48,6 @@ class Extraction:
     rejected: dict[str, int]
     resumed: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one photo gave: its faces, or the reason why there are none."""
-
-    photo: Photo
-    faces: list[Face]
-    error: ImageError | None
 
 
 def extract(
@@ -95,6 +83,7 @@ def extract(
 
     Example:
         >>> import tempfile
+        >>> from clip_smu.example import example_photo
         >>> done = extract([example_photo()], tempfile.mkdtemp() + "/templates", processes=1)
         >>> done.templates, done.rejected
         (1, {})
@@ -105,63 +94,48 @@ def extract(
     options = options or EncoderOptions()
     output = Path(output)
     row = card(encoder)
-    job = {"command": "extract", "encoder": row.to_dict(), "options": asdict(options), "shard_photos": shard_photos}
+    job = {
+        "command": "extract",
+        "encoder": row.to_dict(),
+        "options": asdict(options),
+        "shard_photos": shard_photos,
+    }
     with Workers(encoder, options, processes or os.cpu_count() or 1) as workers:
         stream = iter_photos(photos)
         stream = itertools.chain([next(stream)], stream)  # a wrong path is said before anything is written
         claim_folder(output, job, overwrite=overwrite)
         shards = _Shards(output, shard_photos, progress)
         schema = template_schema(row)
-        for number, outcomes in itertools.groupby(workers.run(shards.unfinished(stream)), key=lambda pair: pair[0]):
+        for number, outcomes in itertools.groupby(
+            workers.run(shards.unfinished(stream)), key=lambda pair: pair[0]
+        ):
             seen = [outcome for _, chunk in outcomes for outcome in chunk]
             rejects = [_rejected_row(outcome) for outcome in seen if outcome.error]
             reasons = Counter(reject["reason"] for reject in rejects)
-            note = {"photos": len(seen), "names": shards.names.pop(number), "rejected": dict(sorted(reasons.items()))}
+            note = {
+                "photos": len(seen),
+                "names": shards.names.pop(number),
+                "rejected": dict(sorted(reasons.items())),
+            }
             if rejects:
                 write_shard(output / "rejected" / _part(number), rejects, REJECTED_SCHEMA)
-            rows = [_template_row(outcome.photo, index, face) for outcome in seen for index, face in enumerate(outcome.faces)]
-            write_shard(output / _part(number), rows, schema.with_metadata({**schema.metadata, **shard_note(note)}))
+            rows = [
+                _template_row(outcome.photo, index, face)
+                for outcome in seen
+                for index, face in enumerate(outcome.faces)
+            ]
+            write_shard(
+                output / _part(number), rows, schema.with_metadata({**schema.metadata, **shard_note(note)})
+            )
             shards.add(note, len(rows))
     shards.refuse_leftovers()
     return Extraction(
-        shards.photos, shards.templates, dict(sorted(shards.rejected.items())), shards.resumed, time.perf_counter() - started
+        shards.photos,
+        shards.templates,
+        dict(sorted(shards.rejected.items())),
+        shards.resumed,
+        time.perf_counter() - started,
     )
-
-
-def encode_photos(encoder: Encoder, photos: Iterable[Photo]) -> list[Outcome]:
-    """Decodes and encodes photos in this process; a photo that gives nothing carries the reason."""
-    outcomes: list[Outcome] = []
-    held: list[tuple[Photo, NDArray[np.uint8]]] = []
-    pixels = 0
-    for photo in photos:
-        try:
-            image = decode(photo.read())
-        except ImageError as error:
-            outcomes.extend(_encode(encoder, held))
-            outcomes.append(Outcome(photo, [], error))
-            held, pixels = [], 0
-            continue
-        held.append((photo, image))
-        pixels += image.shape[0] * image.shape[1]
-        if pixels >= CHUNK_PIXELS:
-            outcomes.extend(_encode(encoder, held))
-            held, pixels = [], 0
-    outcomes.extend(_encode(encoder, held))
-    return outcomes
-
-
-def _encode(encoder: Encoder, held: list[tuple[Photo, NDArray[np.uint8]]]) -> list[Outcome]:
-    try:
-        found = encoder.encode([image for _, image in held])
-    except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
-        if len(held) > 1:  # find the one photo that the encoder cannot take
-            return [outcome for one in held for outcome in _encode(encoder, [one])]
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return [Outcome(photo, [], ImageError("encoder-failed", f"the encoder failed: {text}")) for photo, _ in held]
-    return [
-        Outcome(photo, faces, None if faces else ImageError("no-face", "no face was found"))
-        for (photo, _), faces in zip(held, found, strict=True)
-    ]
 
 
 class Workers:
@@ -181,7 +155,9 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -215,8 +191,13 @@ _worker: list[Encoder] = []  # the one encoder of a worker process
 def _start_worker(encoder: str, options: EncoderOptions) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:  # a killed parent must not leave its workers behind
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     _worker.append(load_encoder(encoder, options))
+
+
+def _die_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _run_worker(chunk: list[Photo]) -> list[Outcome]:
@@ -251,7 +232,9 @@ class _Shards:
 
     def refuse_leftovers(self) -> None:
         if (self.output / _part(self.count)).exists():
-            raise InputError(f"{self.output} holds shards of photos that are no longer given: pass --overwrite")
+            raise InputError(
+                f"{self.output} holds shards of photos that are no longer given: pass --overwrite"
+            )
 
     def _finished(self, number: int, names: str) -> bool:
         path = self.output / _part(number)
@@ -260,7 +243,8 @@ class _Shards:
         note, rows = read_note(path)
         if note["names"] != names:
             raise InputError(
-                f"{path} was made from other photos than those given now: choose another output folder, or pass --overwrite"
+                f"{path} was made from other photos than those given now: "
+                "choose another output folder, or pass --overwrite"
             )
         self.resumed += note["photos"]
         self.add(note, rows)

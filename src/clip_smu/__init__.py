@@ -1,0 +1,78 @@
+"""CLIP-SMU: reads a face recognition template and says in plain language which attributes it gives away.
+
+    >>> import clip_smu
+    >>> interpreter = clip_smu.load_interpreter()
+    >>> faces = clip_smu.load_encoder().encode([clip_smu.decode(clip_smu.example_photo().read_bytes())])[0]
+    >>> print(interpreter.interpret(faces[0].template)[0].sentence.split(" with ")[0])
+    This template reads as a young white woman
+
+Names are loaded when they are first used, so that importing the package costs nothing; PyTorch is imported by
+``fit`` alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clip_smu.attributes import ATTRIBUTES
+    from clip_smu.encoders import EncoderOptions, load_encoder
+    from clip_smu.errors import ClipSmuError
+    from clip_smu.example import example_photo
+    from clip_smu.extraction import extract
+    from clip_smu.fitting import FitConfig, fit
+    from clip_smu.images import decode
+    from clip_smu.interpreter import Interpreter, load_interpreter
+    from clip_smu.templates import read_templates
+
+__all__ = [
+    "ATTRIBUTES",
+    "ClipSmuError",
+    "EncoderOptions",
+    "FitConfig",
+    "Interpreter",
+    "decode",
+    "example_photo",
+    "extract",
+    "fit",
+    "load_encoder",
+    "load_interpreter",
+    "read_templates",
+]
+
+_MODULES = {
+    "ATTRIBUTES": "attributes",
+    "ClipSmuError": "errors",
+    "EncoderOptions": "encoders",
+    "FitConfig": "fitting",
+    "Interpreter": "interpreter",
+    "decode": "images",
+    "example_photo": "example",
+    "extract": "extraction",
+    "fit": "fitting",
+    "load_encoder": "encoders",
+    "load_interpreter": "interpreter",
+    "read_templates": "templates",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'clip_smu' has no attribute {name!r}")
+    if _MODULES[name] == "fitting":
+        _need_training()
+    return getattr(import_module(f"clip_smu.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _need_training() -> None:
+    from importlib.util import find_spec
+
+    from clip_smu.errors import MissingExtraError
+
+    if find_spec("torch") is None or find_spec("transformers") is None or find_spec("onnx") is None:
+        raise MissingExtraError("fit", "train")

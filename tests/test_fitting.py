@@ -1,0 +1,179 @@
+"""Fitting: finds what is there, repeats itself, survives kill -9, refuses what cannot be used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_smu.attributes import ATTRIBUTES, NAMES
+from clip_smu.captions import prompts
+from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.labels import Labels
+from faces import DIM, toy_card, toy_data
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from clip_smu import fitting, towers  # noqa: E402
+from clip_smu.fitting import FitConfig, fit  # noqa: E402
+from clip_smu.losses import attribute_loss, balance_weights  # noqa: E402
+from clip_smu.text import TextEncoder  # noqa: E402
+from clip_smu.towers import TowerSize  # noqa: E402
+
+TINY = FitConfig(size=TowerSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fit") / "it"
+    table, labels = toy_data()
+    fit(table, labels, folder, config=TINY)
+    return folder
+
+
+def test_loss_is_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    x, positive, negative = rng.normal(size=(5, 4)), rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 2, 4))
+    labels = rng.choice([-1, 0, 1], (5, 3))
+    scale, bias, weights = rng.random(3) * 5, rng.normal(size=3), rng.random((2, 3)) + 0.5
+    total = weight = 0.0
+    for n in range(5):
+        for k in range(3):
+            if labels[n, k]:
+                w = weights[0 if labels[n, k] > 0 else 1, k]
+                losses = [
+                    np.log1p(np.exp(-labels[n, k] * (scale[k] * (x[n] @ p - x[n] @ q) + bias[k])))
+                    for p, q in zip(positive[k], negative[k], strict=True)
+                ]
+                total, weight = total + w * np.mean(losses), weight + w
+    tensors = [
+        torch.tensor(a, dtype=torch.float64) for a in (x, labels, positive, negative, scale, bias, weights)
+    ]
+    assert attribute_loss(*tensors).item() == pytest.approx(total / weight, rel=1e-12)
+    tensors[1][:] = 0
+    assert attribute_loss(*tensors).item() == 0  # nothing known, nothing learnt
+
+
+def test_weights_give_both_classes_the_same_total() -> None:
+    labels = torch.tensor([[1, 1, 0], [-1, 1, 0], [-1, 1, 1], [-1, 1, -1]])
+    weights = balance_weights(labels)
+    torch.testing.assert_close(weights[:, 0] * torch.tensor([1, 3]), torch.tensor([2.0, 2.0]))
+    assert weights[:, 1].tolist() == [0, 0]  # one class only: nothing to learn
+    torch.testing.assert_close(weights[:, 2], torch.ones(2))
+
+
+def test_finds_what_is_there(fitted: Path) -> None:
+    from clip_smu.interpreter import load_interpreter
+
+    made = load_interpreter(fitted)
+    aucs = [row.auc for row in made.evidence]
+    assert np.mean(aucs) > 0.75
+    fresh, labels = toy_data(seed=0)
+    read = made.interpret(fresh.vectors)
+    for k in (0, 10, 20):
+        known = labels.values[:, k] != 0
+        said, seen = read.probabilities[known, k].mean(), (labels.values[known, k] > 0).mean()
+        assert abs(said - seen) < 0.08
+    assert made.provenance["trained_on"] == {
+        "faces": 400,
+        "persons": 100,
+        "without_label": 0,
+        "without_template": 0,
+    }
+    assert not (fitted / ".fit").exists()
+
+
+def test_onnx_repeats_pytorch(fitted: Path) -> None:
+    from clip_smu.interpreter import load_interpreter
+
+    made = load_interpreter(fitted)
+    encoder = TextEncoder(fitted / "text_encoder.onnx", fitted / "tokenizer.json")
+    for k in (0, 21, 46):
+        mean = encoder.encode(prompts(ATTRIBUTES[k], True)).mean(axis=0)
+        np.testing.assert_allclose(mean / np.linalg.norm(mean), made.positive[k], atol=1e-4)
+
+
+def test_padding_does_not_matter() -> None:
+    tower, tokenizer = towers.mini_tower(DIM, TowerSize(16, 1, 2), 0).eval(), towers.mini_tokenizer()
+    texts = ["a hat", "A photo of a face with a 5 o'clock shadow and a rather long tail of words."]
+    with torch.no_grad():
+        together = tower(towers.padded_ids(tokenizer, texts))
+        alone = torch.cat([tower(towers.padded_ids(tokenizer, [text])) for text in texts])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
+
+
+def test_same_seed_same_weights_and_killed_and_resumed_too(fitted: Path, tmp_path: Path) -> None:
+    """Killed twice, in two different trainings; the weights' bytes are those of the run without a break."""
+    output = tmp_path / "it"
+    code = (
+        "from faces import toy_data; from test_fitting import TINY; from clip_smu import fitting\n"
+        f"fitting.fit(*toy_data(), {str(output)!r}, config=TINY)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    for state in ("fold-1-of-2.pt", "all-identities.pt"):
+        job = subprocess.Popen([sys.executable, "-c", code], env=environment)
+        deadline = time.monotonic() + 120
+        while not (output / ".fit" / state).exists() and job.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        job.send_signal(signal.SIGKILL)
+        assert job.wait() == -signal.SIGKILL, "it was over before it could be killed"
+    fit(*toy_data(), output, config=TINY)
+    for file in ("prompts.safetensors", "text_encoder.onnx"):
+        assert (output / file).read_bytes() == (fitted / file).read_bytes()
+
+
+def test_finished_fit_is_not_repeated_nor_overwritten(fitted: Path) -> None:
+    before = (fitted / "interpreter.json").stat().st_mtime_ns
+    table, labels = toy_data()
+    fit(table, labels, fitted, config=TINY)
+    assert (fitted / "interpreter.json").stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="another fit"):
+        fit(table, labels, fitted, config=FitConfig(seed=1))
+
+
+def test_evidence_on_a_test_list(tmp_path: Path) -> None:
+    table, labels = toy_data(200)
+    made = fit(table, labels, tmp_path / "it", train=table.images[:160], test=table.images[160:], config=TINY)
+    assert made.evidence[0].n_positive + made.evidence[0].n_negative <= 40
+    assert "40 faces of the test list" in made.provenance["evidence_from"]
+    with pytest.raises(
+        LabelError, match="1 persons are in both the training and the test list, the first is p39"
+    ):
+        fit(table, labels, tmp_path / "no", train=table.images[:158], test=table.images[158:], config=TINY)
+
+
+def test_refuses(tmp_path: Path) -> None:
+    table, labels = toy_data(40)
+    table.vectors[7, 3] = np.nan
+    with pytest.raises(TemplateError, match=r"the template of p1/7\.jpg is not a number"):
+        fit(table, labels, tmp_path / "it", config=TINY)
+    for setting in ({"folds": 1}, {"error_rate": 0.9}, {"steps": 0}, {"objective": "magic"}):
+        with pytest.raises(InputError, match="must be"):
+            fit(table, labels, tmp_path / "it", config=FitConfig(**setting))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/photo.jpg").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        fit(*toy_data(40), tmp_path / "full", config=TINY)
+
+
+def test_an_attribute_without_labels_gets_no_verdict(tmp_path: Path) -> None:
+    table, labels = toy_data(200)
+    values = labels.values.copy()
+    values[:, 5] = 0
+    values[:, 6] = -1
+    made = fit(table, Labels(labels.images, labels.identities, values), tmp_path / "it", config=TINY)
+    assert made.evidence[5].reason == "no labels"
+    assert made.evidence[6].reason == "no positives"
+    read = made.interpret(table.vectors)
+    assert not read.verdicts[:, 5:7].any()
+    assert np.isfinite(read.probabilities).all()
+    assert NAMES[5] in made.attributes
+    assert toy_card().name == made.encoder
+    assert TINY.steps >= fitting.EVALUATE_EVERY

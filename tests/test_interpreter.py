@@ -1,0 +1,166 @@
+"""Reading templates: the arithmetic against its definition, ranking, refusals, saving and loading."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_smu.attributes import NAMES
+from clip_smu.calibrate import Calibration
+from clip_smu.encoders import card
+from clip_smu.errors import EncoderError, InputError, InterpreterError, TemplateError
+from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
+from faces import DIM, slow_scores
+
+
+@pytest.fixture
+def toy() -> Interpreter:
+    rng = np.random.default_rng(0)
+    positive, negative = rng.normal(size=(2, 47, DIM)).astype(np.float32)
+    positive /= np.linalg.norm(positive, axis=1, keepdims=True)
+    negative /= np.linalg.norm(negative, axis=1, keepdims=True)
+    calibration = Calibration(np.full(47, 4.0), rng.normal(size=47), np.full(47, 0.8), np.full(47, 0.3))
+    known = Evidence(0.9, 0.8, 0.95, 50, 60, 0.1, float("nan"), 0.7, 0.9, "")
+    return Interpreter(
+        "toy", "toy", NAMES, positive, negative, rng.normal(size=DIM).astype(np.float32) / 9,
+        calibration, (known,) * 47, 0.1, frozenset({"a", "hat"}), {"job": "x"},
+    )  # fmt: skip
+
+
+def test_scores_are_differences_of_cosines(toy: Interpreter) -> None:
+    templates = np.random.default_rng(1).normal(size=(7, DIM)) * 3
+    read = toy.interpret(templates)
+    np.testing.assert_allclose(read.scores, [slow_scores(toy, row) for row in templates], atol=2e-6)
+    z = toy.calibration.slope * read.scores + toy.calibration.intercept
+    np.testing.assert_allclose(read.probabilities, 1 / (1 + np.exp(-z)), atol=1e-6)
+    np.testing.assert_array_equal(
+        read.verdicts, (read.probabilities >= 0.8) * 1 - (read.probabilities <= 0.3) * 1
+    )
+    np.testing.assert_allclose(
+        toy.interpret(templates * 50).scores, read.scores, atol=2e-6
+    )  # scale does not matter
+
+
+def test_ranked_from_encoded_to_not_encoded(toy: Interpreter) -> None:
+    read = toy.interpret(np.random.default_rng(2).normal(size=(3, DIM)))
+    rank = {"encoded": 0, "cannot tell": 1, "not encoded": 2}
+    for one, probabilities in zip(read, read.probabilities, strict=True):
+        keys = [(rank[reading.verdict], -reading.probability) for reading in one.readings]
+        assert keys == sorted(keys)
+        assert {reading.attribute: pytest.approx(reading.probability) for reading in one.readings} == dict(
+            zip(NAMES, probabilities.tolist(), strict=True)
+        )
+        assert one.sentence.startswith("This template ")
+    assert len(read[0:2]) == 2
+    hidden = toy.interpret(np.ones(DIM), hide=[0, 5])
+    assert hidden.attributes == tuple(name for k, name in enumerate(NAMES) if k not in (0, 5))
+
+
+def test_json_has_no_nan(toy: Interpreter) -> None:
+    reading = toy.interpret(np.ones(DIM))[0].readings[0]
+    text = json.dumps(reading.to_dict(evidence=True), allow_nan=False)
+    assert json.loads(text)["evidence"]["red_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("templates", "words"),
+    [
+        (np.ones((2, DIM + 1)), "length 16 .* found length 17"),
+        (np.full((1, DIM), np.nan), r"template 0 is not a number \(NaN\) \(1 of 1"),
+        (np.concatenate([np.ones((3, DIM)), np.zeros((1, DIM))]), "template 3 is zero"),
+        (np.full((1, DIM), np.inf), "template 0 is infinite"),
+        (np.ones((1, 2, DIM)), r"expected templates as an \(N, 16\) array"),
+    ],
+)
+def test_refuses_templates(toy: Interpreter, templates: np.ndarray, words: str) -> None:
+    with pytest.raises(TemplateError, match=words):
+        toy.interpret(templates)
+
+
+def test_refuses_another_encoder(toy: Interpreter) -> None:
+    with pytest.raises(EncoderError, match="reads templates of toy, these are of dlib"):
+        toy.check_templates(card("dlib"), 128)
+
+
+def test_save_and_load(toy: Interpreter, tmp_path: Path) -> None:
+    toy.save(tmp_path / "it")
+    read = load_interpreter(tmp_path / "it")
+    templates = np.random.default_rng(3).normal(size=(5, DIM))
+    np.testing.assert_array_equal(
+        read.interpret(templates).probabilities, toy.interpret(templates).probabilities
+    )
+    assert read.known_words == toy.known_words
+    assert read.evidence[0].auc == 0.9
+    assert np.isnan(read.evidence[0].red_error)
+    with pytest.raises(InterpreterError, match=r"text_encoder\.onnx is missing"):
+        read.ask("a hat", templates)
+    with pytest.raises(InterpreterError, match="not loaded from a folder"):
+        replace(toy, folder=None).ask("a hat", templates)
+
+
+def test_refuses_broken_folders(toy: Interpreter, tmp_path: Path) -> None:
+    with pytest.raises(InterpreterError, match="no interpreter at nowhere"):
+        load_interpreter("nowhere")
+    with pytest.raises(InterpreterError, match=r"interpreter\.json is missing"):
+        load_interpreter(tmp_path)
+    toy.save(tmp_path / "it")
+    file = tmp_path / "it/interpreter.json"
+    text = file.read_text()
+    for broken, words in (
+        (text[:100], "damaged"),
+        (text.replace('"slope"', '"slop"'), "damaged"),
+        (text.replace('"format": 1', '"format": 9'), "format 9, this version reads 1"),
+    ):
+        file.write_text(broken)
+        with pytest.raises(InterpreterError, match=words):
+            load_interpreter(tmp_path / "it")
+    file.write_text(text)
+    (tmp_path / "it/prompts.safetensors").write_bytes(b"\x00" * 20)
+    with pytest.raises(InterpreterError, match="damaged"):
+        load_interpreter(tmp_path / "it")
+
+
+def test_the_shipped_interpreter(tmp_path: Path) -> None:
+    shipped = load_interpreter()
+    assert (shipped.name, shipped.encoder, shipped.dim, len(shipped.attributes)) == (
+        "dlib-lfw",
+        "dlib",
+        128,
+        47,
+    )
+    assert shipped.folder is not None
+    size = sum(file.stat().st_size for file in shipped.folder.iterdir())
+    assert size <= 8 * 2**20
+    assert "machine-made" in (shipped.folder / "README.md").read_text()
+    answers = shipped.ask("wears spectacles", np.random.default_rng(0).normal(size=(4, 128)))
+    assert answers.unseen == ()
+    assert np.abs(answers.scores).max() <= 1
+    assert shipped.ask("plays the violoncello", np.ones(128)).unseen == ("plays", "violoncello")
+    with pytest.raises(InputError, match="empty"):
+        shipped.ask(" ", np.ones(128))
+    with pytest.raises(InputError, match="shorten it"):
+        shipped.ask("hat " * 40, np.ones(128))
+    shutil.copytree(shipped.folder, tmp_path / "it")
+    (tmp_path / "it/text_encoder.onnx").write_bytes(b"junk")
+    with pytest.raises(InterpreterError, match="cannot be read"):
+        load_interpreter(tmp_path / "it").ask("hat", np.ones(128))
+
+
+def test_shipped_prompts_are_what_the_text_encoder_says() -> None:
+    """Each stored direction is the mean of the text encoder's vectors of that prompt's paraphrases."""
+    from clip_smu.captions import prompts
+    from clip_smu.text import TextEncoder
+
+    shipped = load_interpreter()
+    assert shipped.folder is not None
+    encoder = TextEncoder(shipped.folder / "text_encoder.onnx", shipped.folder / "tokenizer.json")
+    for name in ("Eyeglasses", "Bald"):
+        k = NAMES.index(name)
+        for side, stored in ((True, shipped.positive[k]), (False, shipped.negative[k])):
+            mean = encoder.encode(prompts(name, side)).mean(axis=0)
+            np.testing.assert_allclose(mean / np.linalg.norm(mean), stored, atol=1e-4)
