@@ -3,8 +3,8 @@
     python benchmarks/auc.py [--templates 160000] [--attributes 47] [--repeats 3]
 
 Scores are float32, one label in ten is unknown, 2 to 60 % of the rest are positive. All contenders leave the
-unknown out, attribute by attribute. They take turns, so that a busy machine slows all of them alike; the median
-of the repeats counts. The bootstrap is timed over two rounds and scaled to 200.
+unknown out, attribute by attribute. They take turns, so that a busy machine slows all of them alike; the
+median of the repeats counts. The bootstrap is timed over two rounds and scaled to 200.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     scores, labels, identity = simulate(options.templates, options.attributes)
+    doubles = scores.astype(np.float64)
     contenders: dict[str, Callable[[], object]] = {
         "delong": lambda: delong(scores, labels),
         "auc": lambda: auc(scores, labels),
-        "delong, float64": lambda scores=scores.astype(np.float64): delong(scores, labels),
+        "delong, float64": lambda: delong(doubles, labels),
         "delong, identity": lambda: delong(scores, labels, identity=identity),
         "sklearn": lambda: sklearn_auc(scores, labels),
         "sklearn bootstrap": lambda: sklearn_bootstrap(scores, labels),

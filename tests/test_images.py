@@ -333,12 +333,12 @@ def bmp_header(width: int, height: int) -> bytes:
 def test_a_huge_photo_is_refused_from_its_header(header: object) -> None:
     data = header(HUGE, HUGE)  # type: ignore[operator]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     error = failure(data)
     assert error.reason == "too-large"
     assert "100000 x 100000 (10,000.0 megapixels)" in str(error)
     assert f"at most {MAX_PIXELS / 1e6:.1f} megapixels" in str(error)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 50_000  # kilobytes
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 ENCODED, NOT_ENCODED, CANNOT_TELL = 1, -1, 0  # verdicts, as int8
+SURE = 0.6  # no verdict is asserted that is less likely than this to be right
 MIN_ASSERTED = 20  # held-out assertions that a threshold must rest on
 _ROUNDS = 100
 _RIDGE = 1e-6
@@ -21,8 +22,8 @@ class Calibration:
 
     Attributes:
         slope, intercept: (K,) ``probability = 1 / (1 + exp(-(slope * score + intercept)))``; slope >= 0.
-        green: (K,) lowest probability that is asserted as *encoded*, at least 0.5; above 1: never.
-        red: (K,) highest probability that is asserted as *not encoded*, at most 0.5; below 0: never.
+        green: (K,) lowest probability that is asserted as *encoded*, at least 0.6; above 1: never.
+        red: (K,) highest probability that is asserted as *not encoded*, at most 0.4; below 0: never.
     """
 
     slope: Floats
@@ -50,8 +51,8 @@ def calibrate(scores: NDArray[np.floating], labels: NDArray[np.int8], error_rate
         yes = labels[known, k] > 0
         if slope[k] <= 0 or yes.all() or not yes.any():
             continue  # cannot tell: no verdict ever
-        green[k] = max(0.5, _threshold(probability, ~yes, error_rate))
-        red[k] = min(0.5, 1 - _threshold(1 - probability, yes, error_rate))
+        green[k] = max(SURE, _threshold(probability, ~yes, error_rate))
+        red[k] = min(1 - SURE, 1 - _threshold(1 - probability, yes, error_rate))
     return Calibration(slope, intercept, green, red)
 
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.attributes import ATTRIBUTES
-from clip_smu.calibrate import ENCODED, NOT_ENCODED, Calibration, apply
+from clip_smu.calibrate import ENCODED, NOT_ENCODED, SURE, Calibration, apply
 from clip_smu.interpreter import Evidence
 from clip_smu.metrics import delong, ece
 
-_BINDS = 0.005  # a threshold this close to 0.5 holds nothing back
 
 
 def gather_evidence(
@@ -58,13 +57,13 @@ def verdict_errors(
 ) -> dict[str, Any]:
     """Over all attributes: error of the verdicts, coverage, and calibration error (15 bins).
 
-    ``error_where_held_back`` looks only at the attribute sides whose threshold holds verdicts back: there the
-    error should be the chosen rate; elsewhere the reading is simply better than asked.
+    ``error_where_held_back`` looks only at the attribute sides whose threshold the chosen rate has set: there the
+    error should be that rate; elsewhere the reading is better than asked.
     """
     probabilities, verdicts = apply(calibration, scores)
     green, red, asserted, known = _counts(verdicts, labels)
-    tight = np.where(calibration.green > 0.5 + _BINDS, verdicts == ENCODED, False)
-    tight |= np.where(calibration.red < 0.5 - _BINDS, verdicts == NOT_ENCODED, False)
+    tight = np.where(calibration.green > SURE, verdicts == ENCODED, False)
+    tight |= np.where(calibration.red < 1 - SURE, verdicts == NOT_ENCODED, False)
     held = np.where(tight, verdicts, 0)
     return {
         "chosen_error_rate": error_rate,

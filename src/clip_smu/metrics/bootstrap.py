@@ -49,7 +49,7 @@ def clustered_bootstrap(
     error seen, so the interval has no zero width.
 
     It makes no assumption on the form of the variance, and so checks ``delong(..., identity=...)``, which is
-    some thousand times faster and, with under about 200 identities or an AUC near 1, covers better.
+    much faster and, with under about 200 identities or an AUC near 1, covers better.
 
     Args:
         scores: (N, K) or (N,) float, without NaN.

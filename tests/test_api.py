@@ -1,0 +1,107 @@
+"""The public surface: a dozen names, light to import, floors that only look down, examples that run."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clip_smu
+
+SOURCE = Path(clip_smu.__file__).parent
+
+# Each floor may import from floors above it in this list, and from its own.
+FLOORS = [
+    {"errors", "attributes", "captions", "storage", "sampling", "example"},
+    {"metrics", "images", "landmarks", "calibrate", "downloads"},
+    {"photos", "detect", "align", "text"},
+    {"encoders"},
+    {"templates", "encoding", "verification"},
+    {"labels", "interpreter"},
+    {"readings", "extraction", "evidence", "model_card"},
+    {"nets", "losses", "towers", "checkpoints", "convert"},
+    {"fitting"},
+    {"encoders_cli"},
+    {"cli"},
+]
+TRAINING = {"nets", "losses", "towers", "checkpoints", "convert", "fitting"}
+
+
+def modules() -> dict[str, ast.Module]:
+    return {
+        ".".join(file.relative_to(SOURCE).with_suffix("").parts): ast.parse(file.read_text(encoding="utf-8"))
+        for file in SOURCE.rglob("*.py")
+    }
+
+
+def imports(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def test_every_module_stands_on_one_floor() -> None:
+    rooms = {name.split(".")[0] for name in modules()} - {"__init__"}
+    assert rooms <= set().union(*FLOORS)
+
+
+def test_floors_only_look_down() -> None:
+    level = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+    for name, tree in modules().items():
+        room = name.split(".")[0]
+        if room == "__init__":
+            continue
+        for imported in imports(tree):
+            if imported.startswith("clip_smu."):
+                assert level[imported.split(".")[1]] <= level[room], f"{name} imports {imported} from a floor below it"
+
+
+def test_only_training_imports_torch() -> None:
+    for name, tree in modules().items():
+        if name.split(".")[0] not in TRAINING:
+            heavy = {one.split(".")[0] for one in imports(tree)} & {"torch", "transformers"}
+            assert not heavy, f"{name} imports {heavy}"
+
+
+def test_a_dozen_names() -> None:
+    assert clip_smu.__all__ == sorted(clip_smu.__all__)
+    assert len(clip_smu.__all__) <= 12
+    for name in clip_smu.__all__:
+        assert getattr(clip_smu, name) is not None
+        assert name in dir(clip_smu)
+    with pytest.raises(AttributeError):
+        clip_smu.nothing  # noqa: B018
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, clip_smu; heavy = {'numpy', 'torch', 'pyarrow', 'PIL'} & set(sys.modules); assert not heavy, heavy"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "name", sorted(m.name for m in pkgutil.walk_packages([str(SOURCE)], "clip_smu.") if m.name != "clip_smu.cli")
+)
+def test_examples_in_docstrings_run(name: str) -> None:
+    room = name.split(".")[1]
+    if room in TRAINING:
+        pytest.importorskip("torch")
+    if name == "clip_smu.encoders" or room == "extraction":
+        pytest.importorskip("dlib")
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).failed == 0
+
+
+def test_the_package_example_runs() -> None:
+    pytest.importorskip("dlib")
+    pytest.importorskip("skimage")
+    assert doctest.testmod(clip_smu).failed == 0

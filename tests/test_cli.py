@@ -1,0 +1,297 @@
+"""The command line as a user meets it: real runs, and one clear line with exit code 1 for what goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from clip_smu import cli
+from clip_smu.attributes import NAMES
+from clip_smu.encoders import card
+from clip_smu.templates import save_templates
+from faces import toy_card, toy_data, write_photo
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs a command in this process; gives (exit code, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["clip-smu", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 made-up templates of dlib's length."""
+    vectors = np.random.default_rng(0).normal(size=(300, 128)).astype(np.float32)
+    file = tmp_path_factory.mktemp("store") / "part-00000.parquet"
+    save_templates(file, vectors, [f"p{row // 3}/{row}.jpg" for row in range(300)], card("dlib"))
+    return file.parent
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("clip-smu: ")
+    return lines[0]
+
+
+def test_the_main_job(run) -> None:
+    """True of the photo: a young white woman, smiling; and nothing that is plainly false."""
+    pytest.importorskip("dlib")
+    code, out, err = run("interpret", "--example")
+    assert (code, err) == (0, "")
+    sentence = " ".join(line.strip() for line in out.split("verdict ")[0].splitlines()[1:])
+    assert "woman" in sentence
+    assert "white" in sentence
+    assert "a smile" in sentence or "smiling" in sentence
+    for false in (" man ", "beard", "mustache", "bald", "Black ", "gray hair", "a hat", "necktie", "goatee"):
+        assert false not in sentence
+    assert "not a fact about a person" in " ".join(out.split())
+    assert sum(out.count(verdict) for verdict in ("encoded", "cannot tell")) >= 47
+
+
+def test_json_csv_top_hide_and_attributes(run, store: Path) -> None:
+    code, out, _ = run("interpret", store, "--json", "--evidence", "--hide", "race,gender,Bald")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(rows)) == (0, 300)
+    assert rows[5]["image"] == "p1/5.jpg"
+    shown = {reading["attribute"] for reading in rows[0]["readings"]}
+    assert shown == set(NAMES) - {"Asian", "White", "Black", "Male", "Bald"}
+    assert {" man ", " woman "}.isdisjoint(rows[0]["sentence"].split("template")[1].split(","))
+    assert rows[0]["readings"][0]["evidence"]["auc"] > 0.5
+
+    code, out, _ = run("interpret", store, "--csv", "--attributes", "Eyeglasses,hair colour")
+    table = list(csv.DictReader(io.StringIO(out)))
+    assert (code, len(table)) == (0, 300 * 5)
+    assert {row["verdict"] for row in table} <= {"encoded", "not encoded", "cannot tell"}
+
+    code, out, _ = run("interpret", store / "part-00000.parquet", "--json", "--top", "2")
+    assert [len(json.loads(line)["readings"]) for line in out.splitlines()] == [2] * 300
+
+
+def test_parquet_to_parquet_equals_one_by_one(run, store: Path, tmp_path: Path) -> None:
+    from clip_smu.interpreter import load_interpreter
+
+    code, out, _ = run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")
+    assert code == 0
+    assert "300 templates" in out
+    table = pq.read_table(tmp_path / "readings")
+    names = json.loads(table.schema.metadata[b"clip_smu.attributes"])
+    vectors = np.stack(pq.read_table(store)["template"].to_numpy())
+    expected = load_interpreter().interpret(vectors)
+    columns = [NAMES.index(name) for name in names]
+    for name, values in (("scores", expected.scores), ("probabilities", expected.probabilities), ("verdicts", expected.verdicts)):
+        np.testing.assert_allclose(np.stack(table[name].to_numpy()), values[:, columns], atol=2e-6)
+    assert table["rejected"].null_count == 300
+    assert run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")[0] == 0  # done before: nothing to do
+    code, _, err = run("interpret", store, "-o", tmp_path / "readings")
+    assert (code, "another job" in one_line(err)) == (1, True)
+
+
+def test_bad_templates_are_rows_and_lose_nothing(run, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(5, 128)).astype(np.float32)
+    vectors[1, 7], vectors[3] = np.nan, 0
+    save_templates(tmp_path / "store" / "part-00000.parquet", vectors, list("abcde"), card("dlib"))
+    np.save(tmp_path / "bare.npy", vectors)
+    for given, second in ((tmp_path / "store", "b"), (tmp_path / "bare.npy", "bare.npy:1")):
+        code, out, err = run("interpret", given, "--json")
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert code == 1
+        assert sum("readings" in row for row in rows) == 3
+        assert {"image": second, "rejected": "unusable-template", "message": "the template is not a number (NaN)"} in rows
+        assert "2 of 5 gave nothing" in err
+    code, out, err = run("interpret", tmp_path / "store", "-o", tmp_path / "readings")
+    assert code == 1
+    assert "2 of 5 gave nothing (1 not a number (NaN), 1 zero)" in one_line(err)
+    table = pq.read_table(tmp_path / "readings")
+    assert table["rejected"].to_pylist() == [None, "not a number (NaN)", None, "zero", None]
+
+
+def test_ask(run, store: Path) -> None:
+    from clip_smu.interpreter import load_interpreter
+
+    code, out, err = run("ask", "wears spectacles", store, "--top", "7", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, err, len(rows)) == (0, "", 7)
+    scores = load_interpreter().ask("wears spectacles", np.stack(pq.read_table(store)["template"].to_numpy())).scores
+    best = np.argsort(-scores)[:7]
+    assert [row["image"] for row in rows] == [f"p{row // 3}/{row}.jpg" for row in best]
+    _, _, err = run("ask", "plays the violoncello", store)
+    assert "was not trained on: plays, violoncello" in one_line(err)
+    assert "spectacles" in run("words")[1].split()
+
+
+def test_extract_then_interpret(run, astronaut: Path, tmp_path: Path) -> None:
+    pytest.importorskip("dlib")
+    write_photo(tmp_path / "photos/none.png")
+    (tmp_path / "photos/a.png").write_bytes(astronaut.read_bytes())
+    code, out, err = run("extract", tmp_path / "photos", "-o", tmp_path / "templates", "--processes", "1")
+    assert code == 0
+    assert "2 photos: 1 templates" in out
+    assert "1 photos gave nothing (1 no-face)" in out
+    from_templates = json.loads(run("interpret", tmp_path / "templates", "--json")[1])
+    code, out, err = run("interpret", tmp_path / "photos", "--json")
+    from_photo, rejected = [json.loads(line) for line in out.splitlines()]
+    assert from_photo == from_templates
+    assert (code, rejected["rejected"]) == (1, "no-face")
+    assert "1 of 2 gave nothing" in err
+
+
+HEADER = bytes.fromhex("89504e470d0a1a0a0000000d49484452000186a0000186a00802000000") + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("no.jpg", None, "no.jpg"),
+        ("text.jpg", b"hello, this is no image at all", "text.jpg"),
+        ("zero.jpg", b"", "empty"),
+        ("huge.png", HEADER, "100,000 x 100,000|100000 x 100000"),
+    ],
+)
+def test_bad_photos(run, tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+    pytest.importorskip("dlib")
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    code, out, err = run("interpret", tmp_path / name)
+    assert (code, out) == (1, "")
+    import re
+
+    assert re.search(words, one_line(err))
+
+
+def test_photo_without_a_face_and_truncated(run, astronaut: Path, tmp_path: Path) -> None:
+    pytest.importorskip("dlib")
+    code, _, err = run("interpret", write_photo(tmp_path / "plain.png"))
+    assert (code, "no face was found" in one_line(err)) == (1, True)
+    (tmp_path / "cut.png").write_bytes(astronaut.read_bytes()[:5000])
+    code, _, err = run("interpret", tmp_path / "cut.png")
+    assert (code, "cut.png" in one_line(err)) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["interpret"], "nothing to read"),
+        (["interpret", "--example", "-i", "nowhere"], "no interpreter at nowhere"),
+        (["interpret", "--example", "-e", "resnet"], "no encoder is called 'resnet'"),
+        (["interpret", "--example", "--hide", "beauty"], "beauty"),
+        (["interpret", "--example", "--json", "--csv"], "exclude each other"),
+        (["interpret", "--example", "--attributes", "Male", "--hide", "gender"], "no attribute is left"),
+        (["interpret", "--example", "-o", "x"], "one store of templates"),
+        (["ask", "", "--example"], "empty"),
+        (["extract", "nothing-here", "-o", "x"], "nothing-here"),
+        (["fit", "nothing-here.parquet", "-l", "x.csv", "-o", "y"], "no such templates"),
+    ],
+)
+def test_bad_requests(run, arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert words in one_line(err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_templates_that_do_not_fit(run, tmp_path: Path) -> None:
+    table, _ = toy_data(8)
+    save_templates(tmp_path / "toy.parquet", table.vectors, table.images, toy_card())
+    np.save(tmp_path / "toy.npy", table.vectors)
+    assert "reads templates of dlib, these are of toy" in one_line(run("interpret", tmp_path / "toy.parquet")[2])
+    assert "length 128 (dlib), found length 16" in one_line(run("interpret", tmp_path / "toy.npy")[2])
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    """As on a machine without dlib, torch or scikit-image."""
+    code = (
+        "import sys\n"
+        "for name in ('dlib', 'torch', 'skimage'): sys.modules[name] = None\n"
+        "from clip_smu.cli import main\nmain()"
+    )
+    photo, (table, _) = write_photo(tmp_path / "a.png"), toy_data(8)
+    save_templates(tmp_path / "t.parquet", table.vectors, table.images, toy_card())
+    for arguments, extra in (
+        (["interpret", photo], "dlib"),
+        (["interpret", "--example"], "example"),
+        (["fit", tmp_path / "t.parquet", "-l", "x", "-o", "y"], "train"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert done.returncode == 1
+        assert f"pip install 'clip-smu[{extra}]'" in one_line(done.stderr)
+
+
+def test_runtime_commands_never_import_torch(store: Path, tmp_path: Path, astronaut: Path) -> None:
+    code = (
+        "import sys\nsys.modules['torch'] = sys.modules['transformers'] = None\n"  # importing them now raises
+        "from clip_smu import cli\n"
+        "for line in sys.argv[1].split('|'):\n"
+        "    sys.argv = ['clip-smu', *line.split(';')]\n"
+        "    try: cli.main()\n"
+        "    except SystemExit as stop: assert not stop.code, line\n"
+    )
+    commands = [
+        f"extract;{astronaut};-o;{tmp_path / 't'};--processes;1",
+        f"interpret;{store};--json",
+        f"interpret;{store};-o;{tmp_path / 'r'}",
+        f"ask;a hat;{store}",
+        "words",
+        "--help",
+    ]
+    if not _has_dlib():
+        commands.pop(0)
+    done = subprocess.run([sys.executable, "-c", code, "|".join(commands)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_photos_do_not_pay_for_pyarrow(astronaut: Path) -> None:
+    """A quick start: reading one photo loads neither PyArrow, ONNX Runtime nor OpenCV."""
+    pytest.importorskip("dlib")
+    code = (
+        "import sys\nfrom clip_smu import cli\n"
+        f"sys.argv = ['clip-smu', 'interpret', {str(astronaut)!r}]\n"
+        "try: cli.main()\nexcept SystemExit as stop: assert not stop.code\n"
+        "heavy = {'pyarrow', 'onnxruntime', 'cv2', 'torch', 'scipy', 'skimage'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def _has_dlib() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("dlib") is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's RLIMIT_FSIZE")
+def test_a_full_disk_is_one_line_and_keeps_what_was_done(store: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: writing fails in the middle."""
+    code = (
+        "import resource, signal, sys\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "from clip_smu.cli import main\nmain()"
+    )
+    arguments = ["interpret", str(store), "-o", str(tmp_path / "r")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "disk is full" in one_line(done.stderr)
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["job.json"]
