@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +57,14 @@ def one_line(text: str) -> str:
 
 
 def test_the_main_job(run) -> None:
-    """True of the photo: a young white woman, smiling; and nothing that is plainly false."""
+    """True of the photo: a white woman without eyewear; and nothing that is plainly false."""
     pytest.importorskip("dlib")
     code, out, err = run("interpret", "--example")
     assert (code, err) == (0, "")
     sentence = " ".join(line.strip() for line in out.split("verdict ")[0].splitlines()[1:])
     assert "woman" in sentence
     assert "white" in sentence
-    assert "a smile" in sentence or "smiling" in sentence
+    assert "no eyewear" in sentence
     for false in (" man ", "beard", "mustache", "bald", "Black ", "gray hair", "a hat", "necktie", "goatee"):
         assert false not in sentence
     assert "not a fact about a person" in " ".join(out.split())
@@ -98,10 +101,13 @@ def test_parquet_to_parquet_equals_one_by_one(run, store: Path, tmp_path: Path) 
     vectors = np.stack(pq.read_table(store)["template"].to_numpy())
     expected = load_interpreter().interpret(vectors)
     columns = [NAMES.index(name) for name in names]
-    for name, values in (("scores", expected.scores), ("probabilities", expected.probabilities), ("verdicts", expected.verdicts)):
+    for name in ("scores", "probabilities", "verdicts"):
+        values = getattr(expected, name)
         np.testing.assert_allclose(np.stack(table[name].to_numpy()), values[:, columns], atol=2e-6)
     assert table["rejected"].null_count == 300
-    assert run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")[0] == 0  # done before: nothing to do
+    assert (
+        run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")[0] == 0
+    )  # done before: nothing to do
     code, _, err = run("interpret", store, "-o", tmp_path / "readings")
     assert (code, "another job" in one_line(err)) == (1, True)
 
@@ -116,7 +122,8 @@ def test_bad_templates_are_rows_and_lose_nothing(run, tmp_path: Path) -> None:
         rows = [json.loads(line) for line in out.splitlines()]
         assert code == 1
         assert sum("readings" in row for row in rows) == 3
-        assert {"image": second, "rejected": "unusable-template", "message": "the template is not a number (NaN)"} in rows
+        refused = {row["image"]: (row["rejected"], row["message"]) for row in rows if "rejected" in row}
+        assert refused[second] == ("unusable-template", "the template is not a number (NaN)")
         assert "2 of 5 gave nothing" in err
     code, out, err = run("interpret", tmp_path / "store", "-o", tmp_path / "readings")
     assert code == 1
@@ -131,7 +138,11 @@ def test_ask(run, store: Path) -> None:
     code, out, err = run("ask", "wears spectacles", store, "--top", "7", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert (code, err, len(rows)) == (0, "", 7)
-    scores = load_interpreter().ask("wears spectacles", np.stack(pq.read_table(store)["template"].to_numpy())).scores
+    scores = (
+        load_interpreter()
+        .ask("wears spectacles", np.stack(pq.read_table(store)["template"].to_numpy()))
+        .scores
+    )
     best = np.argsort(-scores)[:7]
     assert [row["image"] for row in rows] == [f"p{row // 3}/{row}.jpg" for row in best]
     _, _, err = run("ask", "plays the violoncello", store)
@@ -155,7 +166,8 @@ def test_extract_then_interpret(run, astronaut: Path, tmp_path: Path) -> None:
     assert "1 of 2 gave nothing" in err
 
 
-HEADER = bytes.fromhex("89504e470d0a1a0a0000000d49484452000186a0000186a00802000000") + bytes(4)
+CHUNK = b"IHDR" + struct.pack(">2I5B", 100_000, 100_000, 8, 2, 0, 0, 0)
+HEADER = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + CHUNK + struct.pack(">I", zlib.crc32(CHUNK))
 
 
 @pytest.mark.parametrize(
@@ -163,8 +175,8 @@ HEADER = bytes.fromhex("89504e470d0a1a0a0000000d49484452000186a0000186a008020000
     [
         ("no.jpg", None, "no.jpg"),
         ("text.jpg", b"hello, this is no image at all", "text.jpg"),
-        ("zero.jpg", b"", "empty"),
-        ("huge.png", HEADER, "100,000 x 100,000|100000 x 100000"),
+        ("zero.jpg", b"", "found 0 bytes"),
+        ("huge.png", HEADER, "found 100000 x 100000"),
     ],
 )
 def test_bad_photos(run, tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
@@ -173,8 +185,6 @@ def test_bad_photos(run, tmp_path: Path, name: str, content: bytes | None, words
         (tmp_path / name).write_bytes(content)
     code, out, err = run("interpret", tmp_path / name)
     assert (code, out) == (1, "")
-    import re
-
     assert re.search(words, one_line(err))
 
 
@@ -202,7 +212,9 @@ def test_photo_without_a_face_and_truncated(run, astronaut: Path, tmp_path: Path
         (["fit", "nothing-here.parquet", "-l", "x.csv", "-o", "y"], "no such templates"),
     ],
 )
-def test_bad_requests(run, arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_requests(
+    run, arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run(*arguments)
     assert (code, out) == (1, "")
@@ -214,7 +226,9 @@ def test_templates_that_do_not_fit(run, tmp_path: Path) -> None:
     table, _ = toy_data(8)
     save_templates(tmp_path / "toy.parquet", table.vectors, table.images, toy_card())
     np.save(tmp_path / "toy.npy", table.vectors)
-    assert "reads templates of dlib, these are of toy" in one_line(run("interpret", tmp_path / "toy.parquet")[2])
+    assert "reads templates of dlib, these are of toy" in one_line(
+        run("interpret", tmp_path / "toy.parquet")[2]
+    )
     assert "length 128 (dlib), found length 16" in one_line(run("interpret", tmp_path / "toy.npy")[2])
 
 
@@ -294,4 +308,4 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_done(store: Path, tmp_path: 
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1
     assert "disk is full" in one_line(done.stderr)
-    assert [path.name for path in (tmp_path / "r").iterdir()] == ["job.json"]
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["_job.json"]

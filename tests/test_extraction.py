@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +46,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
     (folder / "text.jpg").write_text("hello")
     whole = (folder / "Eileen" / "01.png").read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
-    header = bytes.fromhex("89504e470d0a1a0a0000000d49484452000186a0000186a00802000000")
-    (folder / "huge.png").write_bytes(header + b"\0" * 4)
+    chunk = b"IHDR" + struct.pack(">2I5B", 100_000, 100_000, 8, 2, 0, 0, 0)
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (folder / "huge.png").write_bytes(header)
     return folder
 
 

@@ -94,8 +94,9 @@ def crops(
     """All faces of one photo: `similarity` and `warp` for points (N, 5, 2), to (N, height, width, 3) uint8.
 
     Example:
-        >>> faces = MTCNN().detect([photo])[0]
-        >>> crops(photo, [face.landmarks for face in faces]).shape
+        >>> photo = np.zeros((200, 200, 3), np.uint8)
+        >>> crops(photo, [TEMPLATE_112 + 30, TEMPLATE_112 + 40]).shape
+        (2, 112, 112, 3)
     """
     landmarks = np.asarray(points, dtype=np.float64).reshape(-1, *template.shape)
     out = np.empty((len(landmarks), size[1], size[0], 3), np.uint8)

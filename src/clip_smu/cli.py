@@ -209,10 +209,10 @@ def extract(
     if done.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in done.rejected.items())
         _write(
-            f"{sum(done.rejected.values())} photos gave nothing ({reasons}); each is listed in {output / 'rejected'}"
+            f"{sum(done.rejected.values())} photos gave nothing ({reasons}); each is listed in {output / '_rejected'}"
         )
     if not done.templates:
-        raise InputError(f"no photo gave a template; the reasons are listed in {output / 'rejected'}")
+        raise InputError(f"no photo gave a template; the reasons are listed in {output / '_rejected'}")
 
 
 @app.command()

@@ -49,10 +49,13 @@ def encode_photos(encoder: Encoder, photos: Iterable[Photo]) -> list[Outcome]:
 
 def _encode(encoder: Encoder, held: list[tuple[Photo, NDArray[np.uint8]]]) -> list[Outcome]:
     try:
-        found = encoder.encode([image for _, image in held])
-    except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
-        if len(held) > 1:  # find the one photo that the encoder cannot take
-            return [outcome for one in held for outcome in _encode(encoder, [one])]
+        found = encoder.encode([image for _, image in held], [photo.name for photo, _ in held])
+    except (ImageError, RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
+        if len(held) > 1:  # find the photos that the encoder cannot take
+            middle = len(held) // 2
+            return _encode(encoder, held[:middle]) + _encode(encoder, held[middle:])
+        if isinstance(error, ImageError):
+            return [Outcome(held[0][0], [], error)]
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         return [
             Outcome(photo, [], ImageError("encoder-failed", f"the encoder failed: {text}"))

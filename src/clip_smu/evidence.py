@@ -14,7 +14,6 @@ from clip_smu.interpreter import Evidence
 from clip_smu.metrics import delong, ece
 
 
-
 def gather_evidence(
     calibration: Calibration,
     scores: NDArray[np.floating],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ MAX_PIXELS = 100_000_000
 
 _STRIP_BYTES = 1 << 18
 """A large photo is copied out of Pillow in strips of about this size, which stay in the processor's cache."""
+
+_PNG_SIZE = slice(16, 24)  # width and height in a PNG's header, big-endian
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -51,6 +54,11 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     form = _form(data)
     if form is None:
         raise _unknown(data)
+    if (
+        form.name == "PNG" and len(data) >= _PNG_SIZE.stop
+    ):  # Pillow wants more than the header to tell the size
+        width, height = struct.unpack(">2I", data[_PNG_SIZE])
+        _check_size((width, height), max_pixels)
     try:
         with _silenced() if form.warns else contextlib.nullcontext():
             importlib.import_module(f"PIL.{form.plugin}")

@@ -320,11 +320,12 @@ class Interpreter:
         table = np.column_stack([directions, self.centre]).astype(np.float32)
         products = vectors @ table  # (N, M + 1)
         norm = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-        along = products[:, -1] / norm
+        with np.errstate(invalid="ignore", divide="ignore"):  # unusable rows end as NaN
+            along = products[:, -1] / norm
+            products /= norm[:, None]
         centre = self.centre.astype(np.float32)
         length = np.sqrt(np.maximum(1 - 2 * along + centre @ centre, 1e-12))
-        scores = products[:, :-1] / norm[:, None]
-        scores -= centre @ directions
+        scores = products[:, :-1] - centre @ directions
         scores /= length[:, None]
         return np.asarray(scores, dtype=np.float32)
 

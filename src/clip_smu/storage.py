@@ -12,6 +12,7 @@ from typing import Any
 
 from clip_smu.errors import InputError, StorageError
 
+JOB = "_job.json"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -67,14 +68,15 @@ def claim_folder(folder: Path, job: dict[str, Any], *, overwrite: bool = False) 
     """Makes ``folder`` the place of ``job``, so that the same job resumes there and no other does.
 
     Args:
-        job: everything that decides the result (JSON values); kept as ``job.json``.
+        job: everything that decides the result (JSON values); kept as ``_job.json``, which readers of
+            Parquet folders pass over.
         overwrite: remove another job's files first.
 
     Raises:
         InputError: the folder holds another job, or files that no job of ours wrote.
         StorageError: the folder cannot be written.
     """
-    note = folder / "job.json"
+    note = folder / JOB
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; the output must be a folder: choose another name")
     if note.is_file() and not overwrite:

@@ -20,6 +20,7 @@ from clip_smu.storage import atomic, storage_errors
 FORMAT = "1"
 _CARD_KEY, _FORMAT_KEY, _NOTE_KEY = b"clip_smu.encoder", b"clip_smu.format", b"clip_smu.shard"
 BATCH_ROWS = 65_536
+REJECTED = "_rejected"  # subfolder; readers of Parquet folders pass over names with an underscore
 
 REJECTED_SCHEMA = pa.schema(
     [("image", pa.string()), ("identity", pa.string()), ("reason", pa.string()), ("message", pa.string())]
@@ -260,7 +261,7 @@ def save_templates(
 
 def read_rejected(folder: str | Path) -> list[dict[str, str]]:
     """The photos of an extraction that gave nothing: image, identity, reason, message."""
-    files = sorted((Path(folder) / "rejected").glob("*.parquet"))
+    files = sorted((Path(folder) / REJECTED).glob("*.parquet"))
     with storage_errors(Path(folder)):
         rows: list[dict[str, str]] = [row for file in files for row in pq.read_table(file).to_pylist()]
     return rows

@@ -48,8 +48,10 @@ class MTCNN:
         EncoderError: the weights are not those of mtcnn 1.0.0.
 
     Example:
-        >>> faces = MTCNN().detect([photo])[0]      # photo: (H, W, 3) uint8, RGB
-        >>> faces[0].box, faces[0].landmarks.shape
+        >>> from clip_smu import decode, example_photo
+        >>> faces = MTCNN().detect([decode(example_photo().read_bytes())])[0]
+        >>> len(faces), faces[0].landmarks.shape
+        (1, (5, 2))
     """
 
     def __init__(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.encoders.cards import CARDS, EncoderCard, card
+from clip_smu.encoders.cards import CARDS, EncoderCard, card, locate, own_encoder
 
 __all__ = ["CARDS", "Encoder", "EncoderCard", "EncoderOptions", "Face", "card", "load_encoder"]
 
@@ -22,9 +23,11 @@ class Face:
         box: x1, y1, x2, y2 in pixels of the photo (after EXIF orientation), not clipped to it.
         landmarks: (5, 2) float32 pixels: left eye, right eye, nose, left mouth corner, right mouth corner
             as they lie in the image; dlib gives eye corners and the nose, see :mod:`clip_smu.encoders.dlib`.
-        score: the detector's confidence, in the detector's own unit.
+            NaN where no landmarks were looked for.
+        score: the detector's confidence, in the detector's own unit; 1 without a detector.
         template: (d,) float32, as the network gives it (not normalised unless the card says so).
-        norm: L2 norm of the network's output before any normalisation (a sign of quality for some encoders).
+        norm: L2 norm of the network's output before any normalisation, or the norm that the network itself
+            gives (a sign of quality for some encoders).
     """
 
     box: tuple[float, float, float, float]
@@ -39,17 +42,23 @@ class EncoderOptions:
     """How an encoder finds and prepares faces; everything here decides the templates.
 
     Attributes:
-        detector: ``hog`` (dlib's default) or ``cnn`` (slower, finds turned faces).
+        detector: ``mtcnn``, ``hog`` or ``cnn`` (both dlib's; ``cnn`` is slower and finds turned faces),
+            ``dlib`` (the same as ``hog``), ``none`` (as ``align="none"``). ``None``: the encoder's own
+            default, ``hog`` for dlib and ``mtcnn`` for all others.
         upsample: how often the photo is doubled before detection; ``None``: not at all, and once
             where nothing was found.
         jitter: average the templates of this many slightly moved crops; 0 for none.
         main_face: keep only the main face of a photo (large and central), not every face.
+        align: ``default``, or ``none``: each photo is already the crop that the card's alignment gives.
+        landmarks: csv in VGGFace2's form with five points of one face a photo, instead of a detector.
     """
 
-    detector: str = "hog"
+    detector: str | None = None
     upsample: int | None = None
     jitter: int = 0
     main_face: bool = False
+    align: str = "default"
+    landmarks: str | None = None
 
 
 class Encoder(Protocol):
@@ -60,20 +69,34 @@ class Encoder(Protocol):
         """Its manifest."""
         ...
 
-    def encode(self, photos: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Faces of each photo, (H, W, 3) uint8 RGB; the main face first, an empty list where none is found."""
+    def encode(self, photos: Sequence[NDArray[np.uint8]], names: Sequence[str] = ()) -> list[list[Face]]:
+        """Faces of each photo, (H, W, 3) uint8 RGB; the main face first, an empty list where none is found.
+
+        ``names`` of the photos are needed only where landmarks come from a file.
+
+        Raises:
+            ImageError: a photo cannot be used at all: it is no crop, or the landmarks file lacks it.
+        """
         ...
 
 
-def load_encoder(name: str = "dlib", options: EncoderOptions | None = None) -> Encoder:
+def load_encoder(
+    name: str = "dlib",
+    options: EncoderOptions | None = None,
+    *,
+    card_file: Path | None = None,
+    threads: int = 1,
+) -> Encoder:
     """Loads an encoder, ready to read photos.
 
     Args:
-        name: a row of :data:`CARDS`.
+        name: a row of :data:`CARDS`, or ``onnx:PATH`` for anybody's model.
         options: detection and alignment; defaults fit ordinary photos.
+        card_file: the card of an ``onnx:`` model; ``onnx:PATH?card=CARD.toml`` says the same in one string.
+        threads: of ONNX Runtime; one, because worker processes scale better.
 
     Raises:
-        EncoderError: no such encoder, or options that it does not know.
+        EncoderError: no such encoder, options that it does not know, or weights that are missing or wrong.
         MissingExtraError: its packages are not installed.
 
     Example:
@@ -84,7 +107,12 @@ def load_encoder(name: str = "dlib", options: EncoderOptions | None = None) -> E
         >>> encoder.encode([np.zeros((64, 64, 3), np.uint8)])  # no face here
         [[]]
     """
-    row = card(name)
-    from clip_smu.encoders.dlib import DlibEncoder  # an optional package
+    row, weights = locate(own_encoder(name, card_file))
+    options = options or EncoderOptions()
+    if weights is None:
+        from clip_smu.encoders.dlib import DlibEncoder  # an optional package
 
-    return DlibEncoder(row, options or EncoderOptions())
+        return DlibEncoder(row, options)
+    from clip_smu.encoders.onnx import OnnxEncoder
+
+    return OnnxEncoder(row, weights, options, threads=threads)

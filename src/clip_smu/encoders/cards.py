@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clip_smu.errors import EncoderError
+
+ALIGNMENTS = ("dlib-chip", "five-point-112", "box", "none")
+FITS = ("umeyama", "adaface")
+ONNX = "onnx:"
+CARD = "?card="
+CARD_FILE = "card.toml"
+# what a user's own card may leave out
+_UNSTATED: dict[str, Any] = {
+    "family": "own model",
+    "licence_code": "not stated",
+    "licence_weights": "not stated",
+    "sources": [],
+    "sha256": "",
+    "paper": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +35,23 @@ class EncoderCard:
         name: what the user types, ``dlib``.
         family: the architecture or project it belongs to.
         dim: d, the length of a template.
-        input_size: (height, width) of the aligned crop in pixels.
+        input_size: (height, width) in pixels that the network takes.
         channels: order in which the network wants the colours, ``RGB`` or ``BGR``.
         mean, std: per-channel normalisation ``(value - mean) / std`` of 0-255 pixel values, in the
             order of ``channels``; (0, 0, 0) and (1, 1, 1) where the network does it itself.
-        alignment: how a face becomes a crop (``dlib-chip``, ``five-point-112``, ``none``).
+        alignment: how a face becomes a crop: ``dlib-chip``; ``five-point-112`` (five landmarks to the
+            112x112 template, resized bicubically where the network is larger); ``box`` (the detector's box,
+            made square); ``none`` (the whole photo, shorter side to size and centre crop, as CLIP).
         normalised: whether templates leave the encoder with L2 norm 1.
         licence_code, licence_weights: SPDX names, or a plain sentence.
-        sources: where the weights come from.
-        sha256: hash of the weights file, hex; empty for a user's own model without a stated hash.
+        sources: where the weights come from; ``encoders pull`` takes the first https address.
+        sha256: hash of the weights file, hex; empty if not known before it is made or given.
         paper: reference.
+        fit: how the five points are fitted: ``umeyama`` or ``adaface``; see :mod:`clip_smu.align`.
+        filename: of the ONNX file in the encoder's cache folder; empty if it has none.
+        norm_output: name of an ONNX output (N, 1) that gives the norm; empty: the norm of the template
+            before normalisation.
+        restricted: the licence of the weights must be accepted before they are fetched.
     """
 
     name: str
@@ -43,6 +68,10 @@ class EncoderCard:
     sources: tuple[str, ...]
     sha256: str
     paper: str
+    fit: str = "umeyama"
+    filename: str = ""
+    norm_output: str = ""
+    restricted: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON values."""
@@ -53,18 +82,222 @@ class EncoderCard:
         """A card from JSON or TOML values.
 
         Raises:
-            EncoderError: a field is missing or unknown.
+            EncoderError: a field is missing, unknown, or has a value that makes no sense.
         """
-        names = [field.name for field in dataclasses.fields(EncoderCard)]
-        missing = [name for name in names if name not in values]
-        unknown = [name for name in values if name not in names]
+        fields = dataclasses.fields(EncoderCard)
+        needed = [field.name for field in fields if field.default is dataclasses.MISSING]
+        missing = [name for name in needed if name not in values]
+        unknown = [name for name in values if name not in [field.name for field in fields]]
         if missing or unknown:
             found = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
-            raise EncoderError(
-                f"an encoder card needs exactly the fields {', '.join(names)}; this one has {found}"
-            )
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return EncoderCard(**fields)
+            raise EncoderError(f"an encoder card needs the fields {', '.join(needed)}; this one has {found}")
+        made = EncoderCard(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        _validate(made)
+        return made
+
+
+def card(name: str) -> EncoderCard:
+    """The card of an encoder: a row of :data:`CARDS`, what ``convert`` made of it, or ``onnx:PATH``.
+
+    Raises:
+        EncoderError: there is none (the message lists those there are), or a user's card is wrong.
+    """
+    return locate(name)[0]
+
+
+def locate(name: str) -> tuple[EncoderCard, Path | None]:
+    """The card of an encoder and where its ONNX file belongs (which may not be there yet).
+
+    ``onnx:PATH?card=CARD.toml`` is anybody's model; without ``?card=`` the card is PATH with the ending
+    ``.toml``, or ``card.toml`` beside it.
+
+    Raises:
+        EncoderError: as :func:`card`.
+    """
+    if name.startswith(ONNX):
+        return _own(name)
+    for row in CARDS:
+        if row.name == name:
+            if not row.filename:
+                return row, None
+            folder = weights_folder(name)
+            if (folder / CARD_FILE).is_file():  # the user converted a checkpoint
+                row = read_card(folder / CARD_FILE)
+            return row, folder / row.filename
+    known = ", ".join(row.name for row in CARDS)
+    raise EncoderError(f"no encoder is called {name!r}: choose one of {known}, or onnx:PATH for your own")
+
+
+def own_encoder(model: str, card_file: Path | None) -> str:
+    """The one string that stands for a user's ONNX model and its card, as workers get it."""
+    if card_file is None:
+        return model
+    if not model.startswith(ONNX):
+        raise EncoderError(f"a card file belongs to an encoder given as onnx:PATH, found {model!r}")
+    return f"{model.split(CARD)[0]}{CARD}{card_file}"
+
+
+def weights_folder(name: str, cache: Path | None = None) -> Path:
+    """Where an encoder's files are kept: below ``cache``, $CLIP_SMU_CACHE or ~/.cache/clip-smu."""
+    root = cache or Path(os.environ.get("CLIP_SMU_CACHE") or Path.home() / ".cache" / "clip-smu")
+    return root / "encoders" / name
+
+
+def read_card(path: Path) -> EncoderCard:
+    """A card from a TOML file; one number for ``mean`` or ``std`` stands for all three channels.
+
+    Raises:
+        EncoderError: no such file, no TOML, or a field is missing or wrong.
+    """
+    import tomllib
+
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EncoderError(
+            f"expected an encoder card at {path}, cannot read it: {error.strerror}; give --card CARD.toml"
+        ) from None
+    except ValueError as error:
+        raise EncoderError(f"expected TOML in the encoder card {path}, found: {error}") from None
+    for key in ("mean", "std"):
+        if isinstance(values.get(key), (int, float)):
+            values[key] = [float(values[key])] * 3
+    try:
+        return EncoderCard.from_dict({**_UNSTATED, **values})
+    except EncoderError as error:
+        raise EncoderError(f"{path}: {error}") from None
+
+
+def write_card(path: Path, row: EncoderCard) -> None:
+    """Writes a card as TOML, atomically."""
+    from clip_smu.storage import atomic
+
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in row.to_dict().items()]
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _own(name: str) -> tuple[EncoderCard, Path]:
+    from clip_smu.encoders.files import sha256
+
+    model, _, given = name.removeprefix(ONNX).partition(CARD)
+    path = Path(model)
+    if not path.is_file():
+        raise EncoderError(f"expected an ONNX file at {path}, found nothing: check the path after onnx:")
+    beside = [path.with_suffix(".toml"), path.with_name(CARD_FILE)]
+    file = Path(given) if given else next((one for one in beside if one.is_file()), beside[0])
+    row, digest = read_card(file), sha256(path)
+    if row.sha256 not in ("", digest):
+        raise EncoderError(
+            f"{file} is the card of a file with sha256 {row.sha256}, found {digest} in {path}: "
+            "give the right file, or correct the card"
+        )
+    return dataclasses.replace(row, sha256=digest), path
+
+
+def _validate(row: EncoderCard) -> None:
+    def triple(values: Any) -> bool:
+        return (
+            isinstance(values, tuple)
+            and len(values) == 3
+            and all(isinstance(v, (int, float)) for v in values)
+        )
+
+    size = row.input_size
+    wrong = [
+        (not (isinstance(row.name, str) and row.name), "name must be a word"),
+        (not (isinstance(row.dim, int) and row.dim > 0), "dim must be a positive whole number"),
+        (
+            not (
+                isinstance(size, tuple) and len(size) == 2 and all(isinstance(s, int) and s > 0 for s in size)
+            ),
+            "input_size must be [height, width] in pixels",
+        ),
+        (row.channels not in ("RGB", "BGR"), "channels must be RGB or BGR"),
+        (not triple(row.mean), "mean must be three numbers, of 0-255 pixel values"),
+        (not triple(row.std) or not all(row.std), "std must be three numbers other than 0"),
+        (row.alignment not in ALIGNMENTS, f"alignment must be one of {', '.join(ALIGNMENTS)}"),
+        (row.fit not in FITS, f"fit must be one of {', '.join(FITS)}"),
+        (not isinstance(row.normalised, bool), "normalised must be true or false"),
+    ]
+    for is_wrong, message in wrong:
+        if is_wrong:
+            field = message.split()[0]
+            raise EncoderError(f"in the encoder card, {message}; found {getattr(row, field)!r}")
+    if row.alignment == "five-point-112" and size[0] != size[1]:
+        raise EncoderError(f"five-point-112 gives square crops; the card's input_size is {list(size)}")
+
+
+_HALF = (127.5, 127.5, 127.5)
+_CLIP_MEAN = (0.48145466 * 255, 0.4578275 * 255, 0.40821073 * 255)
+_CLIP_STD = (0.26862954 * 255, 0.26130258 * 255, 0.27577711 * 255)
+
+
+def _adaface(depth: int, sha256: str) -> EncoderCard:
+    released = f"https://github.com/yakhyo/adaface-onnx/releases/download/weights/adaface_ir_{depth}.onnx"
+    return EncoderCard(
+        name=f"adaface-ir{depth}",
+        family=f"AdaFace IR-{depth}",
+        dim=512,
+        input_size=(112, 112),
+        channels="BGR",
+        mean=_HALF,
+        std=_HALF,
+        alignment="five-point-112",
+        normalised=True,
+        licence_code="MIT",
+        licence_weights="MIT as released; the licences of the training data (web faces) are for research",
+        sources=(
+            *((released,) if sha256 else ()),
+            "checkpoint: github.com/mk-minchul/AdaFace (Lightning .ckpt)",
+            f"checkpoint: huggingface.co/minchul/cvlface_adaface_ir{depth}_* (safetensors)",
+        ),
+        sha256=sha256,
+        paper="Kim, Jain & Liu, AdaFace: Quality Adaptive Margin for Face Recognition, CVPR 2022",
+        fit="adaface",
+        filename=f"adaface_ir_{depth}.onnx",
+    )
+
+
+def _clip(patch: int, digest: str) -> EncoderCard:
+    return EncoderCard(
+        name=f"clip-vit-b{patch}",
+        family=f"CLIP ViT-B/{patch}, image tower, on aligned faces",
+        dim=512,
+        input_size=(224, 224),
+        channels="RGB",
+        mean=_CLIP_MEAN,
+        std=_CLIP_STD,
+        alignment="five-point-112",
+        normalised=False,
+        licence_code="MIT",
+        licence_weights="MIT; CLIP's model card calls facial recognition and surveillance out of scope",
+        sources=(f"https://openaipublic.azureedge.net/clip/models/{digest}/ViT-B-{patch}.pt",),
+        sha256="",
+        paper="Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021",
+        filename=f"clip-vit-b{patch}.onnx",
+    )
+
+
+def _arcface(name: str, family: str, file: str, sha256: str) -> EncoderCard:
+    return EncoderCard(
+        name=name,
+        family=family,
+        dim=512,
+        input_size=(112, 112),
+        channels="RGB",
+        mean=_HALF,
+        std=_HALF,
+        alignment="five-point-112",
+        normalised=False,
+        licence_code="MIT",
+        licence_weights="InsightFace's: non-commercial research only",
+        sources=(f"https://github.com/yakhyo/uniface/releases/download/weights/{file}",),
+        sha256=sha256,
+        paper="Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, CVPR 2019",
+        filename=file,
+        restricted=True,
+    )
 
 
 CARDS: tuple[EncoderCard, ...] = (
@@ -84,16 +317,42 @@ CARDS: tuple[EncoderCard, ...] = (
         sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
         paper="King, Dlib-ml: A Machine Learning Toolkit, JMLR 2009; blog.dlib.net 2017-02 (99.38 % on LFW)",
     ),
+    _adaface(18, "6b6a35772fb636cdd4fa86520c1a259d0c41472a76f70f802b351837a00d9870"),
+    _adaface(34, ""),
+    _adaface(50, "9c0ae385d7362323c92d218de598d32e52a9130b78faac6a8a924091aca62c0b"),
+    _adaface(101, "f2eb07d03de0af560a82e1214df799fec5e09375d43521e2868f9dc387e5a43e"),
+    EncoderCard(
+        name="swinface",
+        family="SwinFace (Swin-T, face recognition and 42 face analysis heads)",
+        dim=512,
+        input_size=(112, 112),
+        channels="RGB",
+        mean=_HALF,
+        std=_HALF,
+        alignment="five-point-112",
+        normalised=False,
+        licence_code="MIT",
+        licence_weights="MIT as released; trained on MS1MV2, whose licence is for research",
+        sources=(
+            "checkpoint: github.com/lxq1000/SwinFace (checkpoint_step_79999_gpu_0.pt)",
+            "checkpoint: drive.google.com/drive/folders/1NjVN3Kp_Tmwt17hWCIWgHpuWzkHYaman",
+        ),
+        sha256="",
+        paper="Qin et al., SwinFace: A Multi-task Transformer for Face Recognition and Analysis, TCSVT 2024",
+        filename="swinface.onnx",
+    ),
+    _clip(32, "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"),
+    _clip(16, "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"),
+    _arcface(
+        "arcface-mbf",
+        "ArcFace MobileFaceNet w600k_mbf (InsightFace)",
+        "w600k_mbf.onnx",
+        "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f",
+    ),
+    _arcface(
+        "arcface-r50",
+        "ArcFace ResNet-50 w600k_r50 (InsightFace)",
+        "w600k_r50.onnx",
+        "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+    ),
 )
-
-
-def card(name: str) -> EncoderCard:
-    """The card called ``name``.
-
-    Raises:
-        EncoderError: there is none; the message lists those there are.
-    """
-    for row in CARDS:
-        if row.name == name:
-            return row
-    raise EncoderError(f"no encoder is called {name!r}: choose one of {', '.join(row.name for row in CARDS)}")

@@ -33,8 +33,10 @@ class DlibEncoder:
     """dlib's face recognition as an :class:`~clip_smu.encoders.Encoder`; templates have a norm near 1.4."""
 
     def __init__(self, card: EncoderCard, options: EncoderOptions) -> None:
-        if options.detector not in ("hog", "cnn"):
-            raise EncoderError(f"dlib's detectors are hog and cnn, not {options.detector!r}")
+        if options.detector not in (None, "dlib", "hog", "cnn"):
+            raise EncoderError(f"the encoder dlib takes the detectors hog and cnn, not {options.detector!r}")
+        if options.align != "default" or options.landmarks is not None:
+            raise EncoderError("the encoder dlib aligns by its own landmarks: leave align and landmarks out")
         if not 0 <= (options.upsample or 0) <= 4:
             raise EncoderError(f"upsample must be 0 to 4, not {options.upsample}")
         if not 0 <= options.jitter <= 100:
@@ -64,7 +66,11 @@ class DlibEncoder:
         self.card = card
         self.options = options
 
-    def encode(self, photos: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+    def encode(
+        self,
+        photos: Sequence[NDArray[np.uint8]],
+        names: Sequence[str] = (),  # noqa: ARG002 (part of what every encoder offers)
+    ) -> list[list[Face]]:
         """Faces of each photo, (H, W, 3) uint8 RGB, the main face first."""
         return [self._faces(photo) for photo in photos]
 

@@ -81,16 +81,16 @@ def delong(
     person take the place of single photos, with the covariance between the two classes of a person
     (Obuchowski 1997). If every photo is of another person this is DeLong's.
 
-    The interval is Wald's on the logit scale (Pepe 2003; Qin & Hotilovac 2008),
-    ``logit AUC ± z / sqrt(e AUC (1 - AUC))`` with ``e = AUC (1 - AUC) / se²``, the number of coin throws that
-    would be as uncertain. Where few photos carry all the errors, DeLong's se is itself a guess, too small on
-    average, and 0 at AUC = 1. There ``e`` is lowered towards Newcombe's (2006, method 5, after Hanley &
-    McNeil 1982), ``e' = m n / (1 + (N - 1) ((1 - AUC) / (2 - AUC) + AUC / (1 + AUC)))``, ``N = (m + n) / 2``,
-    m and n being persons if identities are given: if ``e' < e``, ``1 / e`` becomes ``w / e' + (1 - w) / e``
-    with ``w = 5 / (5 + c)`` and c the number of independent errors, ``(sum of errors)² / sum of errors²`` of
-    ``1 - V``, in the class that has fewer. At AUC 0 or 1 it is Wilson's interval of e' throws. So no interval
-    has zero width. The weight w is this project's own choice, made by simulation; what the interval then
-    covers is measured in ``tests/test_metrics_coverage.py``.
+    The interval is Wilson's, which is symmetric on the logit scale and never leaves 0 to 1 (Newcombe 2001), for
+    ``e = AUC (1 - AUC) / se²`` coin throws, the number that would be as uncertain, with Student's quantile for
+    ``min(m, n) - 1`` degrees of freedom. Where few photos carry all the errors, DeLong's se is itself a
+    guess, too small on average, and 0 at AUC = 1. There e is lowered towards Newcombe's (2006, method 5, after
+    Hanley & McNeil 1982), ``e' = m n / (1 + (N - 1) ((1 - AUC) / (2 - AUC) + AUC / (1 + AUC)))``,
+    ``N = (m + n) / 2``, m and n being persons if identities are given: if ``e' < e``, ``1 / e`` becomes
+    ``w / e' + (1 - w) / e`` with ``w = 5 / (5 + c)`` and c the number of independent errors,
+    ``(sum of errors)² / sum of errors²`` of ``1 - V`` in the class that has fewer. So no interval has zero
+    width. The weight w is this project's own choice, made by simulation; what the interval then covers is
+    measured in ``tests/test_metrics_coverage.py``.
 
     Args:
         scores: (N, K) or (N,) float, without NaN.
@@ -125,7 +125,7 @@ def delong(
         return area, variance, errors, photos, units, lone_person(persons) or sides.reason
 
     rows = each_attribute(one, scores.shape)
-    area, variance, errors = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1, 2))
+    area, variance, errors = (np.array([row[i] for row in rows], dtype=np.float64) for i in range(3))
     photos, units = (np.array([row[i] for row in rows], dtype=np.int64).reshape(-1, 2) for i in (3, 4))
     low, high = auc_bounds(area, variance, errors, units, level)
     reasons = tuple(row[5] for row in rows)
@@ -148,13 +148,12 @@ def auc_variance(v10: Floats, v01: Floats, persons: Persons | None) -> float:
     units_m, units_n = (len(v10), len(v01)) if persons is None else units_of(persons)
     if units_m < 2 or units_n < 2:
         return np.nan
-    variance = np.square(of_positives).sum() * units_m / (units_m - 1)
-    variance += np.square(of_negatives).sum() * units_n / (units_n - 1)
+    variance = float(np.square(of_positives).sum()) * units_m / (units_m - 1)
+    variance += float(np.square(of_negatives).sum()) * units_n / (units_n - 1)
     if persons is not None:
-        everyone = np.append(persons.positive, persons.negative)
-        total = np.count_nonzero(np.bincount(everyone))
-        variance += 2 * (of_positives * of_negatives).sum() * total / (total - 1)
-    return float(variance)
+        total = np.count_nonzero(np.bincount(np.append(persons.positive, persons.negative)))
+        variance += 2 * float((of_positives * of_negatives).sum()) * total / (total - 1)
+    return variance
 
 
 def split_persons(scores: Scores, labels: Labels, codes: Rows, count: int) -> tuple[Sides, Persons]:
@@ -184,25 +183,31 @@ def lone_person(persons: Persons | None) -> str:
 def auc_bounds(
     area: Floats, variance: Floats, errors: Floats, units: Integers, level: float
 ) -> tuple[Floats, Floats]:
-    """(K,) ends of the interval that :func:`delong` documents; (K, 2) units of each class.
-
-    NaN where the variance is.
-    """
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    """(K,) ends of the interval that :func:`delong` documents, NaN where the variance is; (K, 2) units."""
     spread = area * (1 - area)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         throws = np.where(variance > 0, spread / variance, np.inf)  # e
         shape = (1 - area) / (2 - area) + area / (1 + area)
         newcombe = units.prod(axis=1) / (1 + (units.mean(axis=1) - 1) * shape)  # e'
         weight = _TRUSTED_ERRORS / (_TRUSTED_ERRORS + errors)
         throws = np.where(newcombe < throws, 1 / (weight / newcombe + (1 - weight) / throws), throws)
-        centre, half = np.log(area / (1 - area)), z / np.sqrt(throws * spread)
-        low, high = 1 / (1 + np.exp(half - centre)), 1 / (1 + np.exp(-half - centre))
-        beyond = z * z / (newcombe + z * z)  # Wilson's end for AUC 0 and, mirrored, for 1
-    low = np.where(area == 0, 0.0, np.where(area == 1, 1 - beyond, low))
-    high = np.where(area == 0, beyond, np.where(area == 1, 1.0, high))
-    undefined = np.isnan(variance)
-    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+        square = _student(level, np.maximum(units.min(axis=1) - 1, 1)) ** 2 / throws
+    centre, half = area + square / 2, np.sqrt(square * spread + square**2 / 4)
+    low, high = (centre - half) / (1 + square), (centre + half) / (1 + square)
+    known = ~np.isnan(variance)
+    return np.where(known, np.clip(low, 0, area), np.nan), np.where(known, np.clip(high, area, 1), np.nan)
+
+
+def _student(level: float, freedom: Integers) -> Floats:
+    """Two-sided quantile of Student's t (Abramowitz & Stegun 26.7.5), within 1 % from two degrees of freedom."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return np.asarray(z + sum(term / freedom**power for power, term in enumerate(terms, 1)), dtype=np.float64)
 
 
 def _independent_errors(area: float, v10: Floats, v01: Floats, persons: Persons | None) -> float:

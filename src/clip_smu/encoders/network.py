@@ -1,0 +1,180 @@
+"""A face recognition network in ONNX: checked against its card, fed as the card says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.encoders.cards import EncoderCard
+from clip_smu.errors import EncoderError
+
+BATCH = 32  # faces a call
+_NORM_FLOOR = 1e-12
+
+Floats = NDArray[np.float32]
+
+
+class Network:
+    """An ONNX Runtime session whose input and output are those of a card.
+
+    Args:
+        path: the ONNX file.
+        card: what it must be: input (N, 3, H, W) float32, one output (N, d).
+        threads: of ONNX Runtime.
+
+    Raises:
+        EncoderError: no ONNX, or another input or output than the card says.
+    """
+
+    def __init__(self, path: Path, card: EncoderCard, threads: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # workers share the cores
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime raises bare exceptions of its own
+            raise EncoderError(
+                f"expected an ONNX network in {path}, ONNX Runtime cannot load it: {_line(error)}"
+            ) from None
+        self.path, self.card = path, card
+        self._input, fixed = self._check_input()
+        self._step = fixed or BATCH
+        self._padded = bool(fixed and fixed > 1)
+        self.outputs: dict[str, int] = self._probe()
+        self._output = self._template_output()
+
+    def templates(self, pixels: Floats) -> tuple[Floats, Floats]:
+        """Templates (N, d) and norms (N,) of pixels (N, 3, H, W), as :func:`feed` makes them.
+
+        Raises:
+            FloatingPointError: the network gives numbers that are not finite.
+            RuntimeError: ONNX Runtime fails.
+        """
+        wanted = [self._output, *([self.card.norm_output] if self.card.norm_output else [])]
+        found = self.run(pixels, wanted)
+        vectors = found[0]
+        if not np.isfinite(vectors).all():
+            raise FloatingPointError("the network gave numbers that are not finite")
+        norms = np.linalg.norm(vectors, axis=1)
+        if self.card.normalised:
+            vectors = vectors / np.maximum(norms, _NORM_FLOOR)[:, None]
+        return vectors, (found[1].reshape(-1) if self.card.norm_output else norms)
+
+    def run(self, pixels: Floats, outputs: list[str]) -> list[Floats]:
+        """Named outputs for pixels (N, 3, H, W), in batches."""
+        pieces: list[list[Floats]] = []
+        for start in range(0, len(pixels), self._step):
+            batch = pixels[start : start + self._step]
+            short = self._step - len(batch) if self._padded else 0
+            if short:
+                batch = np.concatenate([batch, np.zeros((short, *batch.shape[1:]), np.float32)])
+            found = self._call(outputs, batch)
+            pieces.append([np.asarray(one, np.float32)[: len(batch) - short] for one in found])
+        if not pieces:
+            return [np.empty((0, self.outputs[name]), np.float32) for name in outputs]
+        return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+    def _call(self, outputs: list[str], batch: Floats) -> list[Any]:
+        try:
+            found: list[Any] = self._session.run(outputs, {self._input: batch})
+        except Exception as error:
+            raise RuntimeError(f"ONNX Runtime: {_line(error)}") from None
+        return found
+
+    def _check_input(self) -> tuple[str, int]:
+        """Name of the input and its fixed batch; 0 if the batch is free."""
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(one.name for one in inputs)
+            raise EncoderError(f"expected one input in {self.path}, found {len(inputs)} ({names})")
+        (one,) = inputs
+        height, width = self.card.input_size
+        expected = f"expected an input (N, 3, {height}, {width}) of float32 in {self.path}"
+        if one.type != "tensor(float)":
+            raise EncoderError(f"{expected}, found {one.type}: export it with float32 inputs")
+        shape = list(one.shape)
+        if len(shape) == 4 and shape[1] != 3 and shape[3] == 3:
+            raise EncoderError(f"{expected}, found {shape}, channels last: export it channels first (NCHW)")
+        fits = len(shape) == 4 and all(
+            not isinstance(found, int) or found == wanted
+            for found, wanted in zip(shape[1:], (3, height, width), strict=True)
+        )
+        if not fits:
+            raise EncoderError(f"{expected}, found {shape}: correct input_size in the card, or the file")
+        return one.name, shape[0] if isinstance(shape[0], int) and shape[0] > 0 else 0
+
+    def _probe(self) -> dict[str, int]:
+        """Runs the network once, for the true widths of its (N, width) outputs; falls back to one face a call."""
+        names = [one.name for one in self._session.get_outputs()]
+        height, width = self.card.input_size
+        sizes = [self._step] if self._padded or self._step == 1 else [2, 1]
+        for size in sizes:
+            try:
+                found = self._call(names, np.zeros((size, 3, height, width), np.float32))
+            except RuntimeError as error:
+                reason = str(error)
+                continue
+            widths = {
+                name: int(one.shape[1])
+                for name, one in zip(names, found, strict=True)
+                if one.ndim == 2 and one.shape[0] == size
+            }
+            if self.card.dim in widths.values() or size == sizes[-1]:
+                self._step = self._step if size > 1 else 1
+                return widths
+        raise EncoderError(f"{self.path} cannot be run on an input of its card's size: {reason}")
+
+    def _template_output(self) -> str:
+        fitting = [name for name, width in self.outputs.items() if width == self.card.dim]
+        if len(fitting) != 1:
+            shapes = ", ".join(f"{name} (N, {width})" for name, width in self.outputs.items()) or "none"
+            raise EncoderError(
+                f"expected one output (N, {self.card.dim}) in {self.path}, found {shapes}: "
+                "correct dim in the card, or give the right file"
+            )
+        if self.card.norm_output and self.outputs.get(self.card.norm_output) != 1:
+            raise EncoderError(
+                f"expected an output {self.card.norm_output!r} (N, 1) in {self.path}, as its card says; "
+                "correct norm_output in the card"
+            )
+        return fitting[0]
+
+
+def feed(crops: NDArray[np.uint8], card: EncoderCard) -> Floats:
+    """Crops as a network wants them.
+
+    Args:
+        crops: (N, h, w, 3) uint8 RGB; another size than the card's is resized, bicubic.
+        card: its input_size, channels, mean and std are used.
+
+    Returns:
+        (N, 3, H, W) float32 ``(value - mean) / std``.
+    """
+    if crops.shape[1:3] != card.input_size:
+        crops = np.stack([_resized(crop, card.input_size) for crop in crops])
+    if card.channels == "BGR":
+        crops = crops[..., ::-1]
+    mean, std = np.array(card.mean, np.float32), np.array(card.std, np.float32)
+    pixels = crops.astype(np.float32)
+    pixels -= mean
+    pixels /= std
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def _resized(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    image = Image.fromarray(crop).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

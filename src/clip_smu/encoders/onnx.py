@@ -1,0 +1,226 @@
+"""Any face recognition network in ONNX as an encoder: detect, align, crop, feed as the card says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.align import Fit, similarity, warp
+from clip_smu.detect import Detection, order
+from clip_smu.encoders import EncoderOptions, Face
+from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.files import sha256
+from clip_smu.encoders.network import BATCH, Network, feed
+from clip_smu.errors import EncoderError, ImageError
+
+ALIGNED = (112, 112)
+DETECTORS = ("mtcnn", "hog", "cnn", "dlib", "none")
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """One face found, cut out of its photo as the card's alignment says.
+
+    Attributes:
+        found: box, score and landmarks.
+        pixels: (h, w, 3) uint8 RGB.
+    """
+
+    found: Detection
+    pixels: Image
+
+
+class _Detector(Protocol):
+    def detect(self, photos: Sequence[Image]) -> list[list[Detection]]: ...
+
+
+class OnnxEncoder:
+    """An ONNX network as an :class:`~clip_smu.encoders.Encoder`.
+
+    Args:
+        card: how it must be fed.
+        weights: the ONNX file.
+        options: detection and alignment.
+        threads: of ONNX Runtime.
+
+    Raises:
+        EncoderError: the file is missing, is not the card's, or has another input or output; wrong options.
+        InputError: the landmarks file cannot be used.
+        MissingExtraError: the detector's package is not installed.
+    """
+
+    def __init__(
+        self, card: EncoderCard, weights: Path, options: EncoderOptions, *, threads: int = 1
+    ) -> None:
+        if options.jitter:
+            raise EncoderError(f"jitter is dlib's alone; the encoder {card.name} has none: leave it out")
+        if options.detector is not None and options.detector not in DETECTORS:
+            raise EncoderError(
+                f"expected a detector, one of {', '.join(DETECTORS)}; found {options.detector!r}"
+            )
+        if options.align not in ("default", "none"):
+            raise EncoderError(f"align must be default or none, not {options.align!r}")
+        if not 0 <= (options.upsample or 0) <= 4:
+            raise EncoderError(f"upsample must be 0 to 4, not {options.upsample}")
+        check_weights(card, weights)
+        self.card, self.options = card, options
+        self.network = Network(weights, card, threads)
+        self.cropped = "none" in (options.align, options.detector)
+        self._landmarks = None if options.landmarks is None else _Landmarks(Path(options.landmarks))
+        wanted = not self.cropped and self._landmarks is None and card.alignment != "none"
+        self._detector = _detector(options, threads) if wanted else None
+
+    def encode(self, photos: Sequence[Image], names: Sequence[str] = ()) -> list[list[Face]]:
+        """Faces of each photo, (H, W, 3) uint8 RGB, the main face first; see :class:`Encoder`."""
+        found = self.crops(photos, names)
+        flat = [crop for crops in found for crop in crops]
+        templates, norms = self.templates([crop.pixels for crop in flat])
+        faces = iter(
+            Face(crop.found.box, _landmarks_of(crop.found), crop.found.score, template, float(norm))
+            for crop, template, norm in zip(flat, templates, norms, strict=True)
+        )
+        return [[next(faces) for _ in crops] for crops in found]
+
+    def crops(self, photos: Sequence[Image], names: Sequence[str] = ()) -> list[list[Crop]]:
+        """Detects, orders and cuts the faces of each photo; the first half of :meth:`encode`.
+
+        Raises:
+            ImageError: ``not-a-crop`` (align none, and the photo is no crop), ``no-landmarks`` (the file lacks
+                the photo) or ``no-alignment`` (landmarks that allow no alignment).
+        """
+        if self.cropped:
+            return [[self._whole(photo)] for photo in photos]
+        if self._landmarks is not None:
+            if len(names) != len(photos):
+                raise EncoderError("landmarks from a file need the name of each photo: give names")
+            found = [[self._landmarks.of(name)] for name in names]
+        elif self._detector is not None:
+            found = [
+                order(faces, *photo.shape[:2])
+                for photo, faces in zip(photos, self._detector.detect(photos), strict=True)
+            ]
+        else:  # the card wants the whole photo
+            return [[Crop(_everything(photo), centre_crop(photo, self.card.input_size))] for photo in photos]
+        if self.options.main_face:
+            found = [faces[:1] for faces in found]
+        return [
+            [Crop(face, self.cut(photo, face)) for face in faces]
+            for photo, faces in zip(photos, found, strict=True)
+        ]
+
+    def cut(self, photo: Image, face: Detection) -> Image:
+        """One face of a photo as the card's alignment says, (h, w, 3) uint8."""
+        if self.card.alignment == "box" or face.landmarks is None:
+            return box_crop(photo, face.box, self.card.input_size)
+        matrix = similarity(face.landmarks, fit=cast("Fit", self.card.fit))
+        return warp(photo, matrix, ALIGNED)
+
+    def templates(
+        self, crops: Sequence[Image], card: EncoderCard | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Templates (N, d) and norms (N,) of crops; ``card`` feeds them otherwise than its own says."""
+        pieces = [
+            self.network.templates(feed(np.stack(crops[start : start + BATCH]), card or self.card))
+            for start in range(0, len(crops), BATCH)
+        ]
+        if not pieces:
+            return np.empty((0, self.card.dim), np.float32), np.empty(0, np.float32)
+        vectors, norms = zip(*pieces, strict=True)
+        return np.concatenate(vectors), np.concatenate(norms)
+
+    def _whole(self, photo: Image) -> Crop:
+        """A photo that is already the crop."""
+        size = self.card.input_size
+        allowed = {size, ALIGNED} if self.card.alignment == "five-point-112" else {size}
+        if photo.shape[:2] not in allowed:
+            sizes = " or ".join(f"{width}x{height}" for height, width in sorted(allowed))
+            raise ImageError(
+                "not-a-crop",
+                f"expected a crop of {sizes} pixels, as nothing is aligned here; found "
+                f"{photo.shape[1]}x{photo.shape[0]}: leave out --align none",
+            )
+        return Crop(_everything(photo), photo)
+
+
+def check_weights(card: EncoderCard, weights: Path) -> None:
+    """Raises an EncoderError if a weights file is not there or is not the card's."""
+    if not weights.is_file():
+        if card.sha256:
+            how = f"run clip-smu encoders pull {card.name}, or put the file there (sha256 {card.sha256})"
+        else:
+            how = f"run clip-smu encoders convert CHECKPOINT --architecture {card.name}"
+        raise EncoderError(f"the weights of {card.name} are not at {weights}: {how}")
+    if card.sha256 and (digest := sha256(weights)) != card.sha256:
+        raise EncoderError(
+            f"expected sha256 {card.sha256} for the weights of {card.name}, found {digest} in {weights}: "
+            "remove the file and fetch it again"
+        )
+
+
+def box_crop(photo: Image, box: tuple[float, float, float, float], size: tuple[int, int]) -> Image:
+    """A detector's box, grown to a square about its centre, resized to (height, width); black outside."""
+    x1, y1, x2, y2 = box
+    side = max(x2 - x1, y2 - y1, 1.0)
+    left, top = (x1 + x2 - side) / 2, (y1 + y2 - side) / 2
+    height, width = size
+    matrix = np.array([[width / side, 0, -left * width / side], [0, height / side, -top * height / side]])
+    return warp(photo, matrix, (width, height))
+
+
+def centre_crop(photo: Image, size: tuple[int, int]) -> Image:
+    """CLIP's preprocessing: the shorter side to size, bicubic, then the centre."""
+    from PIL import Image as Pillow
+
+    height, width = size
+    image = Pillow.fromarray(photo)
+    scale = max(height / image.height, width / image.width)
+    resized = image.resize(
+        (max(width, int(image.width * scale)), max(height, int(image.height * scale))),
+        Pillow.Resampling.BICUBIC,
+    )
+    left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
+    return np.asarray(resized.crop((left, top, left + width, top + height)), dtype=np.uint8)
+
+
+class _Landmarks:
+    """Five points of each photo from a csv in VGGFace2's form."""
+
+    def __init__(self, path: Path) -> None:
+        from clip_smu.landmarks import read_landmarks
+
+        self._path = path
+        self._points: Mapping[str, NDArray[np.float32]] = read_landmarks(path)
+
+    def of(self, name: str) -> Detection:
+        stem = name.rsplit(".", 1)[0] if name.lower().endswith((".jpg", ".jpeg", ".png")) else name
+        for known in (stem, "/".join(stem.split("/")[-2:])):
+            if known in self._points:
+                points = self._points[known]
+                (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+                return Detection((x1, y1, x2, y2), 1.0, points)
+        raise ImageError("no-landmarks", f"expected five points of {stem!r} in {self._path}, found none")
+
+
+def _detector(options: EncoderOptions, threads: int) -> _Detector:
+    if options.detector in (None, "mtcnn"):
+        from clip_smu.detect.mtcnn import MTCNN  # an optional package
+
+        return MTCNN(threads=threads)
+    from clip_smu.detect.dlib68 import Dlib68  # an optional package
+
+    return Dlib68(cnn=options.detector == "cnn", upsample=options.upsample)
+
+
+def _everything(photo: Image) -> Detection:
+    return Detection((0.0, 0.0, float(photo.shape[1]), float(photo.shape[0])), 1.0, None)
+
+
+def _landmarks_of(found: Detection) -> Any:
+    return np.full((5, 2), np.nan, np.float32) if found.landmarks is None else found.landmarks
