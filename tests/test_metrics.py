@@ -19,7 +19,7 @@ from sklearn.calibration import calibration_curve
 
 from clip_smu import metrics
 from clip_smu.errors import InputError
-from clip_smu.metrics import ranking
+from clip_smu.metrics import intervals, ranking
 
 DTYPES = [np.float32, np.float64]
 PER_ATTRIBUTE = [
@@ -569,6 +569,36 @@ def test_positives_of_one_identity_have_no_interval() -> None:
         assert result.reason == ("positives of one identity",)
         assert np.isnan(result.se[0]) and np.isnan(result.low[0])
     assert metrics.delong(scores, -labels, identity=persons).reason == ("negatives of one identity",)
+
+
+def test_positives_of_few_identities_are_named_and_have_an_interval() -> None:
+    labels = np.repeat([1, -1], [30, 60])
+    persons = np.where(labels > 0, np.arange(90) % 9, np.arange(90))
+    scores = np.random.default_rng(0).normal(size=90)
+    result = metrics.delong(scores, labels, identity=persons)
+    assert result.reason == ("positives of few identities",) and result.low[0] < result.high[0]
+    assert metrics.delong(scores, -labels, identity=persons).reason == ("negatives of few identities",)
+    assert metrics.clustered_bootstrap(scores, labels, persons).reason == ("positives of few identities",)
+
+
+def test_bootstrap_without_enough_resamples_has_a_reason() -> None:
+    persons = np.repeat(np.arange(20), 10)
+    labels = np.where(persons < 3, 1, -1)  # one resample of 26 lacks positives, and 40 of 40 are needed
+    for seed in range(20):
+        result = metrics.clustered_bootstrap(np.arange(200), labels, persons, rounds=40, seed=seed)
+        assert np.isnan(result.low[0]) == (result.reason[0] == "class missing in resamples")
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_students_quantile_agrees_with_scipy(level: float) -> None:
+    freedom = np.array([2, 3, 5, 9, 30, 1000])
+    bound = {0.8: 0.01, 0.95: 0.01, 0.99: 0.08}[level]
+    np.testing.assert_allclose(
+        intervals._student(level, freedom), stats.t.ppf((1 + level) / 2, freedom), rtol=bound
+    )
+    np.testing.assert_allclose(
+        intervals._student(level, freedom[3:]), stats.t.ppf((1 + level) / 2, freedom[3:]), rtol=1e-3
+    )
 
 
 @given(

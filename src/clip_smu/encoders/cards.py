@@ -91,7 +91,8 @@ class EncoderCard:
         if missing or unknown:
             found = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
             raise EncoderError(f"an encoder card needs the fields {', '.join(needed)}; this one has {found}")
-        made = EncoderCard(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        made = EncoderCard(**given)
         _validate(made)
         return made
 

@@ -117,8 +117,10 @@ class OnnxEncoder:
 
     def cut(self, photo: Image, face: Detection) -> Image:
         """One face of a photo as the card's alignment says, (h, w, 3) uint8."""
-        if self.card.alignment == "box" or face.landmarks is None:
+        if self.card.alignment == "box":
             return box_crop(photo, face.box, self.card.input_size)
+        if face.landmarks is None:
+            raise ImageError("no-alignment", "expected five landmarks to align by, the detector gave none")
         matrix = similarity(face.landmarks, fit=cast("Fit", self.card.fit))
         return warp(photo, matrix, ALIGNED)
 

@@ -9,6 +9,7 @@ only where its formula has no value, and then the reason is never empty:
 
 - ``no labels``, ``no positives``, ``no negatives``: nothing to compare.
 - ``positives of one identity``, ``negatives of one identity``: identities were given, and no variance exists.
+- ``positives of few identities``, ``negatives of few identities``: under ``MIN_CLASS``, the figure is given.
 - ``constant score``: all photos score the same, AUC is 0.5 by definition.
 - ``class missing in resamples``: over 5 % of the bootstrap's resamples had one class only and were left out.
 - ``no difference between the rankings``, ``no variance``: a paired test has nothing to test, or to test with.

@@ -12,7 +12,7 @@ from clip_smu.metrics.intervals import (
     AucInterval,
     Persons,
     auc_bounds,
-    lone_person,
+    reason_with,
     split_persons,
     units_of,
 )
@@ -77,12 +77,13 @@ def clustered_bootstrap(
         if 0 in photos:
             return np.nan, np.nan, np.nan, np.nan, photos, photos, sides.reason
         area, units = doubled_area(sides) / (2 * photos[0] * photos[1]), units_of(persons)
-        lone = lone_person(persons)
-        if lone:
-            return area, np.nan, np.nan, np.nan, photos, units, lone
+        reason = reason_with(persons, sides.reason)
+        if 1 in units:
+            return area, np.nan, np.nan, np.nan, photos, units, reason
         areas = _resample(sides, persons, rounds, seed, block)
         kept = areas[~np.isnan(areas)]
-        reason = "class missing in resamples" if len(kept) < (1 - _MISSING_SHARE) * rounds else sides.reason
+        if len(kept) < max(least, (1 - _MISSING_SHARE) * rounds):
+            reason = "class missing in resamples"
         if len(kept) < least:
             return area, np.nan, np.nan, np.nan, photos, units, reason
         low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])

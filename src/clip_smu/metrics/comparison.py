@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clip_smu.errors import InputError
-from clip_smu.metrics.intervals import Persons, auc_components, auc_variance, lone_person
+from clip_smu.metrics.intervals import Persons, auc_components, auc_variance, reason_with
 from clip_smu.metrics.ranking import (
     Floats,
     Integers,
@@ -96,7 +96,7 @@ def delong_paired(
         if variance < _ROUNDING:
             variance = 0.0
             weak = "no variance" if difference else "no difference between the rankings"
-        return difference, variance, (len(yes), len(no)), lone_person(persons) or weak
+        return difference, variance, (len(yes), len(no)), reason_with(persons, weak)
 
     rows = each_attribute(one, known.shape)
     difference, variance = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))

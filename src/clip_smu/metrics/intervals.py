@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clip_smu.metrics.ranking import (
+    MIN_CLASS,
     Floats,
     Integers,
     Labels,
@@ -122,7 +123,7 @@ def delong(
         variance = auc_variance(v10 - area, v01 - area, persons)
         errors = _independent_errors(area, v10, v01, persons)
         units = photos if persons is None else units_of(persons)
-        return area, variance, errors, photos, units, lone_person(persons) or sides.reason
+        return area, variance, errors, photos, units, reason_with(persons, sides.reason)
 
     rows = each_attribute(one, scores.shape)
     area, variance, errors = (np.array([row[i] for row in rows], dtype=np.float64) for i in range(3))
@@ -170,14 +171,17 @@ def units_of(persons: Persons) -> tuple[int, int]:
     )
 
 
-def lone_person(persons: Persons | None) -> str:
-    """Why persons allow no variance; empty if they do."""
+def reason_with(persons: Persons | None, reason: str) -> str:
+    """The reason of an attribute, after what persons add to it: one allows no variance, few make it weak."""
     if persons is None:
-        return ""
-    with_positive, with_negative = units_of(persons)
-    if with_positive == 1:
-        return "positives of one identity"
-    return "negatives of one identity" if with_negative == 1 else ""
+        return reason
+    few = ""
+    for units, of in zip(units_of(persons), ("positives", "negatives"), strict=True):
+        if units == 1:
+            return f"{of} of one identity"
+        if units < MIN_CLASS:
+            few = few or f"{of} of few identities"
+    return reason or few
 
 
 def auc_bounds(
@@ -199,7 +203,7 @@ def auc_bounds(
 
 
 def _student(level: float, freedom: Integers) -> Floats:
-    """Two-sided quantile of Student's t (Abramowitz & Stegun 26.7.5), within 1 % from two degrees of freedom."""
+    """Two-sided quantile of Student's t (Abramowitz & Stegun 26.7.5); at 95 % within 1 % from 2 degrees on."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     terms = (
         (z**3 + z) / 4,
