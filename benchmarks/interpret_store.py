@@ -103,7 +103,8 @@ def main() -> None:
         ratios = [f / o for o, f in zip(seconds["ours"][1:], seconds["floor"][1:], strict=True)]
         rates = {name: options.templates / statistics.median(times[1:]) for name, times in seconds.items()}
         print(
-            f"{options.templates} templates: clip-smu {rates['ours'] / 1e6:.2f} M/s, bare floor {rates['floor'] / 1e6:.2f} M/s, "
+            f"{options.templates} templates: clip-smu {rates['ours'] / 1e6:.2f} M/s, "
+            f"bare floor {rates['floor'] / 1e6:.2f} M/s, "
             f"share {statistics.median(ratios):.0%} ({min(ratios):.0%} to {max(ratios):.0%}; bar: 40 % or more)"
         )
         for count in (options.templates // 4, options.templates):

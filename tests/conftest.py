@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from clip_smu import example_photo
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -28,9 +30,5 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def astronaut() -> Path:
     """The photo of an astronaut (public domain, NASA) that ships inside scikit-image."""
-    import importlib.util
-
-    spec = importlib.util.find_spec("skimage")
-    if spec is None or spec.origin is None:
-        pytest.skip("needs scikit-image")
-    return Path(spec.origin).parent / "data" / "astronaut.png"
+    pytest.importorskip("skimage")
+    return example_photo()

@@ -1,4 +1,4 @@
-"""The documents are true: their Python runs, their commands exist with the options shown, their links lead somewhere."""
+"""The documents are true: their Python runs, their commands and options exist, their links lead somewhere."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ class ImageError(ClipSmuError):
     """One photo gave nothing.
 
     Attributes:
-        reason: a short, stable code (``empty``, ``not-an-image``, ``truncated``, ``too-large``,
-            ``unreadable``, ``no-face``), the one that the ``rejected`` table keeps.
+        reason: a short, stable code, the one that the ``_rejected`` table keeps: ``missing``, ``empty``,
+            ``not-an-image``, ``truncated``, ``too-large``, ``unreadable``, ``no-face``, ``no-alignment``,
+            ``encoder-failed``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

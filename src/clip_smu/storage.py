@@ -13,6 +13,8 @@ from typing import Any
 from clip_smu.errors import InputError, StorageError
 
 JOB = "_job.json"
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -53,6 +55,7 @@ def atomic(path: Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
+            temporary.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner may read
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

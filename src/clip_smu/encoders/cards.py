@@ -173,9 +173,41 @@ def write_card(path: Path, row: EncoderCard) -> None:
     """Writes a card as TOML, atomically."""
     from clip_smu.storage import atomic
 
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in row.to_dict().items()]
     with atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text(card_toml(row), encoding="utf-8")
+
+
+def card_toml(row: EncoderCard) -> str:
+    """A card as TOML, one field a line."""
+    return "".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in row.to_dict().items()
+    )
+
+
+def converted_card(
+    architecture: str, path: Path, digest: str, checkpoint: str, channels: str | None = None
+) -> EncoderCard | None:
+    """The card of an ONNX file that ``convert`` made; ``None`` for a text tower, which is no encoder.
+
+    Args:
+        architecture: a name of :data:`clip_smu.convert.ARCHITECTURES`.
+        path: the ONNX file.
+        digest: its sha256.
+        checkpoint: what it was made from.
+        channels: instead of those of the architecture's card.
+    """
+    name = architecture.removesuffix("-heads")
+    row = next((one for one in CARDS if one.name == name), None)
+    if row is None:
+        return None
+    return dataclasses.replace(
+        row,
+        channels=channels or row.channels,
+        sources=(f"converted from {checkpoint}", *row.sources),
+        sha256=digest,
+        filename=path.name,
+        norm_output="norm" if name.startswith("adaface") else "",
+    )
 
 
 def _own(name: str) -> tuple[EncoderCard, Path]:

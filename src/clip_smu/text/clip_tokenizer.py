@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import html
 import re
@@ -107,10 +108,8 @@ _CHARACTERS = str.maketrans({**_LIGATURES, **_WIDE, **_QUOTES, "\u3000": " "})
 def _mend(text: str) -> str:
     if text.isascii():
         return text.translate(_CONTROLS)
-    try:  # whole text must be valid UTF-8 once more: never so by chance for ordinary accents
+    with contextlib.suppress(UnicodeError):  # ordinary accents are not by chance valid UTF-8 once more
         text = text.encode("windows-1252").decode("utf-8")
-    except UnicodeError:
-        pass
     return unicodedata.normalize("NFC", text.translate(_CHARACTERS).translate(_CONTROLS))
 
 
@@ -136,7 +135,7 @@ def _from_merges(vocabulary: Path) -> Any:
     vocab = {word: index for index, word in enumerate([*words, START, END])}
     tokenizer = Tokenizer(BPE(vocab=vocab, merges=merges, end_of_word_suffix=_WORD_END))
     split = Split(Regex(_PATTERN), behavior="removed", invert=True)
-    tokenizer.pre_tokenizer = Steps([split, ByteLevel(add_prefix_space=False, use_regex=False)])  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = Steps([split, ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.add_special_tokens(
         [AddedToken(token, normalized=False, special=True) for token in (START, END)]
     )

@@ -1,0 +1,262 @@
+"""``clip-smu encoders``: list, show, pull, convert, check, heads."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clip_smu.errors import InputError
+
+if TYPE_CHECKING:
+    from clip_smu.feeding import Feeding
+
+app = typer.Typer(
+    help="The face recognition models whose templates can be read: list, show, pull, convert, check.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+Photos = Annotated[
+    list[str], typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards.")
+]
+Card = Annotated[Path | None, typer.Option("--card", help="Card of an encoder given as onnx:PATH.")]
+Detector = Annotated[
+    str | None,
+    typer.Option(help="mtcnn, hog, cnn or none; default, the encoder's own (mtcnn, or hog for dlib)."),
+]
+Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
+Landmarks = Annotated[
+    str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
+]
+
+
+@app.command("list")
+def list_encoders(as_json: AsJson = False) -> None:
+    """List the encoders, and which of them are ready to use."""
+    from clip_smu.encoders.cards import CARDS, card, locate
+
+    rows = [(card(row.name), locate(row.name)[1]) for row in CARDS]
+    if as_json:
+        values = [{**row.to_dict(), "ready": path is None or path.is_file()} for row, path in rows]
+        _write(json.dumps(values, ensure_ascii=False))
+        return
+    for row, path in rows:
+        if path is None or path.is_file():
+            state = "ready" if path else "with the extra [dlib]"
+        else:
+            state = f"pull{', --accept-licence' if row.restricted else ''}" if row.sha256 else "convert"
+        _write(f"{row.name:15} {row.dim:4d}  {state:24} {row.family}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")], card: Card = None) -> None:
+    """Show the card of one encoder, as TOML that --card takes."""
+    from clip_smu.encoders.cards import card_toml, locate, own_encoder
+
+    row, path = locate(own_encoder(name, card))
+    _write(card_toml(row).rstrip())
+    if path is not None:
+        _write(f"# weights: {path}, {'there' if path.is_file() else 'not there yet'}")
+    if not row.sha256:
+        _write("# sha256: not known; it is computed when the checkpoint is converted")
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="Encoder; see clip-smu encoders list.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You accept the licence of the weights.")
+    ] = False,
+) -> None:
+    """Fetch the weights of an encoder; broken off and run again, it goes on."""
+    from clip_smu.downloads import pull as run
+    from clip_smu.encoders.cards import CARDS, card
+
+    row = next((one for one in CARDS if one.name == name), None) or card(name)
+    _write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
+    with _bytes_bar() as progress:
+        pulled = run(row, accept_licence=accept_licence, progress=progress)
+    _write(f"{'fetched' if pulled.fetched else 'there already'}: {pulled.path}")
+    if pulled.convert:
+        _write(f"now run: clip-smu encoders convert {pulled.path} --architecture {row.name}")
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="Official checkpoint; no code in it is run.")],
+    architecture: Annotated[str, typer.Option(help="What it is: adaface-ir50, swinface, clip-vit-b32 ...")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder; default, where -e ARCHITECTURE finds it."),
+    ] = None,
+    flip_fusion: Annotated[
+        bool, typer.Option("--flip-fusion", help="AdaFace: add the mirror image's vector.")
+    ] = False,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="RGB or BGR, if this checkpoint was trained otherwise than its architecture's card says."
+        ),
+    ] = None,
+) -> None:
+    """Turn an official checkpoint into ONNX and a card; accepted only if both give the same numbers."""
+    from clip_smu.encoders.cards import CARD_FILE, converted_card, weights_folder, write_card
+
+    if channels not in (None, "RGB", "BGR"):
+        raise InputError(f"--channels is RGB or BGR, not {channels!r}")
+    from clip_smu.convert import convert as run
+
+    folder = output or weights_folder(architecture)
+    done = run(checkpoint, architecture, folder, flip_fusion=flip_fusion)
+    _write(f"{done.path}: sha256 {done.sha256}, opset {done.opset}")
+    _write(f"largest difference from PyTorch: {done.largest_difference:.1e} of the largest number")
+    row = converted_card(done.architecture, done.path, done.sha256, str(checkpoint.name), channels)
+    if row is not None:
+        write_card(folder / CARD_FILE, row)
+        used = f"-e {architecture}" if output is None else f"-e onnx:{done.path}"
+        _write(f"{folder / CARD_FILE}: use it with {used}")
+
+
+@app.command()
+def check(
+    encoder: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")],
+    photos: Photos,
+    pairs: Annotated[
+        Path | None, typer.Option(help="LFW's pairs.txt, or a csv with the columns a,b,same.")
+    ] = None,
+    identities: Annotated[
+        bool, typer.Option("--identities", help="Draw pairs; the folder of a photo is its person.")
+    ] = False,
+    count: Annotated[int, typer.Option(min=4, help="Pairs to draw with --identities.")] = 6000,
+    variant_pairs: Annotated[
+        int, typer.Option(min=0, help="Pairs on which other feeding is tried; 0 for none.")
+    ] = 1000,
+    card: Card = None,
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default, one a core.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the pairs drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Verify persons with an encoder, and find out whether it is fed wrongly."""
+    from clip_smu.encoders import EncoderOptions, load_encoder
+    from clip_smu.feeding import check_feeding
+    from clip_smu.photos import iter_photos
+    from clip_smu.verification import pairs_of_identities, read_pairs
+
+    if (pairs is None) != identities:
+        raise InputError("give either --pairs pairs.txt or --identities")
+    options = EncoderOptions(detector, main_face=True, align=align, landmarks=landmarks)
+    known = list(iter_photos(photos))
+    if pairs is not None:
+        chosen = read_pairs(pairs)
+    else:
+        chosen = pairs_of_identities([(photo.name, photo.identity) for photo in known], count, seed)
+    loaded = load_encoder(encoder, options, card_file=card, threads=threads or os.cpu_count() or 1)
+    with _photo_bar(len({*chosen.first, *chosen.second})) as progress:
+        found = check_feeding(loaded, known, chosen, variant_pairs=variant_pairs, progress=progress)
+    if as_json:
+        _write(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        _show(found)
+    if found.misfed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def heads(
+    model: Annotated[str, typer.Argument(help="onnx:PATH of a converted swinface-heads.")],
+    photos: Photos,
+    card: Card = None,
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
+) -> None:
+    """Read SwinFace's 42 heads from photos, one JSON object a face: an image-side reference."""
+    from clip_smu.encoders import EncoderOptions, load_encoder
+    from clip_smu.encoders.onnx import OnnxEncoder
+    from clip_smu.heads import read_heads
+    from clip_smu.photos import iter_photos
+
+    encoder = load_encoder(model, EncoderOptions(detector, align=align, landmarks=landmarks), card_file=card)
+    if not isinstance(encoder, OnnxEncoder):
+        raise InputError(f"{model} has no heads: give onnx:PATH of a converted swinface-heads")
+    rejected = 0
+    for face in read_heads(encoder, iter_photos(photos)):
+        rejected += face.error is not None
+        _write(json.dumps(face.to_dict(), ensure_ascii=False))
+    if rejected:
+        raise typer.Exit(1)
+
+
+def _show(found: Feeding) -> None:
+    figures = found.figures
+    lost = ", ".join(f"{count} {reason}" for reason, count in found.rejected.items())
+    _write(
+        f"{found.encoder}: accuracy {figures.accuracy:.2%} (sd {figures.accuracy_sd:.2%} over folds), "
+        f"{_tar(figures.tar)}, AUC {figures.auc:.5f}, d' {figures.d_prime:.3f}, "
+        f"mean score same {figures.mean_same:.3f}, different {figures.mean_different:.3f}"
+    )
+    _write(
+        f"{figures.n_same} pairs of one person, {figures.n_different} of two; {found.photos} photos"
+        + (f", {lost}; {found.pairs_left_out} pairs left out" if lost else "")
+    )
+    if found.compared is not None:
+        _write("")
+        _write(
+            f"{'fed otherwise, same pairs':34} {'accuracy':>8} {'AUC':>8} {'same':>7} {chr(100) + chr(39):>7}  p of d'"
+        )
+        rows = [("as the card says", found.compared, None)]
+        rows += [(one.name, one.figures, one) for one in found.variants]  # type: ignore[misc]
+        for name, row, variant in rows:
+            p = (
+                ""
+                if variant is None
+                else f"{variant.paired.d_prime_p:8.1g}{'  better' if variant.better else ''}"
+            )
+            _write(
+                f"{name:34} {row.accuracy:8.2%} {row.auc:8.5f} {row.mean_same:7.3f} {row.d_prime:7.3f} {p}"
+            )
+        if not found.misfed:
+            _write("fed right: no other feeding separates persons significantly better")
+    for advice in found.misfed:
+        sys.stderr.write(f"clip-smu: {advice}\n")
+
+
+def _tar(rates: Any) -> str:
+    return ", ".join(f"TAR {value:.2%} at FAR {far}" for far, value in rates.items())
+
+
+@contextmanager
+def _bytes_bar() -> Iterator[Callable[[int, int | None], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("bytes", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _photo_bar(total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("photos", total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
