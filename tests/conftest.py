@@ -32,3 +32,17 @@ def astronaut() -> Path:
     """The photo of an astronaut (public domain, NASA) that ships inside scikit-image."""
     pytest.importorskip("skimage")
     return example_photo()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A table of the largest differences from the golden numbers, relative to the largest of each output."""
+    rows = sorted(
+        (name, value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if isinstance(value, float)
+    )
+    if rows:
+        terminalreporter.section("largest differences from the official networks' golden numbers")
+        for name, value in rows:
+            terminalreporter.write_line(f"{name:40} {value:.1e}")

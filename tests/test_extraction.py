@@ -140,6 +140,9 @@ def test_another_job_is_refused(once: Path, photos: Path) -> None:
         extract([photos], once, options=EncoderOptions(main_face=True), processes=1, shard_photos=5)
     with pytest.raises(InputError, match="other photos"):
         extract([photos / "empty"], once, processes=1, shard_photos=5)
+    with pytest.raises(EncoderError, match="takes the detectors"):
+        extract([photos], once.parent / "wrong", options=EncoderOptions(detector="yolo"), processes=2)
+    assert not (once.parent / "wrong").exists()
     with pytest.raises(InputError, match="at least 1"):
         extract([photos], once, processes=0)
 

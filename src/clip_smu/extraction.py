@@ -20,7 +20,7 @@ from typing import Any
 
 from clip_smu.encoders import Encoder, EncoderOptions, Face, card, load_encoder
 from clip_smu.encoding import Outcome, encode_photos
-from clip_smu.errors import EncoderError, InputError
+from clip_smu.errors import ClipSmuError, EncoderError, InputError
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.storage import claim_folder
 from clip_smu.templates import REJECTED, REJECTED_SCHEMA, read_note, shard_note, template_schema, write_shard
@@ -148,9 +148,14 @@ class Workers:
         if processes == 1:
             self._encoder = load_encoder(encoder, options)
         else:
-            load_encoder(encoder, options)  # what is missing is said here, once
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(processes, context, _start_worker, (encoder, options))
+            try:
+                for ready in [self._pool.submit(_ready) for _ in range(processes)]:  # all start at once
+                    ready.result()  # what is missing is said here
+            except BaseException:
+                self._pool.shutdown(cancel_futures=True)
+                raise
 
     def __enter__(self) -> Workers:
         return self
@@ -186,13 +191,22 @@ class Workers:
 
 
 _worker: list[Encoder] = []  # the one encoder of a worker process
+_refusal: list[ClipSmuError] = []  # or the reason why it has none
 
 
 def _start_worker(encoder: str, options: EncoderOptions) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:  # a killed parent must not leave its workers behind
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    _worker.append(load_encoder(encoder, options))
+    try:
+        _worker.append(load_encoder(encoder, options))
+    except ClipSmuError as error:
+        _refusal.append(error)
+
+
+def _ready() -> None:
+    if _refusal:
+        raise _refusal[0]
 
 
 def _die_with(parent: BaseProcess) -> None:

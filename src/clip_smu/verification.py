@@ -155,9 +155,12 @@ def pairs_of_identities(photos: Sequence[tuple[str, str]], count: int = 6000, se
             f"expected several photos of several persons, a folder each; found {len(everyone)} persons, "
             f"{len(several)} of them with two photos: give such a folder, or --pairs"
         )
+    sizes = [len(persons[person]) for person in everyone]
+    of_one = sum(n * (n - 1) // 2 for n in sizes)
+    of_two = sum(sizes) * (sum(sizes) - 1) // 2 - of_one
     drawn: dict[tuple[str, str], bool] = {}
     for same in (True, False):
-        wanted = len(drawn) + count // 2
+        wanted = len(drawn) + min(count // 2, of_one if same else of_two)
         for _ in range(20 * count):  # draws; repeated pairs do not count
             if len(drawn) >= wanted:
                 break

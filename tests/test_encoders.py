@@ -1,0 +1,447 @@
+"""Cards, tiny ONNX encoders built here (channel order, normalisation, alignment, batches), and bad models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip_smu.align import crops as aligned_crops
+from clip_smu.encoders import CARDS, EncoderCard, EncoderOptions, card, load_encoder
+from clip_smu.encoders.cards import converted_card, locate, own_encoder, read_card, write_card
+from clip_smu.encoders.network import Network, feed
+from clip_smu.encoders.onnx import OnnxEncoder, box_crop, centre_crop
+from clip_smu.encoding import encode_photos
+from clip_smu.errors import EncoderError, ImageError, MissingExtraError
+from clip_smu.images import decode
+from clip_smu.photos import iter_photos
+
+onnx = pytest.importorskip("onnx")
+
+SIDE = 112
+BASE: dict[str, Any] = {
+    "name": "toy",
+    "dim": 3,
+    "input_size": [SIDE, SIDE],
+    "channels": "RGB",
+    "mean": 0,
+    "std": 1,
+    "alignment": "five-point-112",
+    "normalised": False,
+}
+
+
+def net(
+    path: Path,
+    *,
+    shape: tuple[Any, ...] = ("N", 3, SIDE, SIDE),
+    kind: int = 1,
+    norm: bool = False,
+    twice: bool = False,
+    fixed_inside: bool = False,
+) -> Path:
+    """A network whose template is the mean of each channel."""
+    helper = onnx.helper
+    nodes = [helper.make_node("ReduceMean", ["image"], ["pooled"], axes=[-2, -1], keepdims=1)]
+    if fixed_inside:  # says that the batch is free, and is not
+        shape_of = onnx.numpy_helper.from_array(np.array([1, 3], np.int64), "shape")
+        nodes.append(helper.make_node("Reshape", ["pooled", "shape"], ["template"]))
+    else:
+        nodes.append(helper.make_node("Flatten", ["pooled"], ["template"]))
+    outputs = ["template"]
+    if norm:
+        nodes.append(helper.make_node("ReduceMax", ["template"], ["norm"], axes=[1], keepdims=1))
+        outputs.append("norm")
+    if twice:
+        nodes.append(helper.make_node("Neg", ["template"], ["other"]))
+        outputs.append("other")
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("image", kind, shape)],
+        [helper.make_tensor_value_info(name, kind, None) for name in outputs],
+        [shape_of] if fixed_inside else [],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def toml(path: Path, **changes: Any) -> Path:
+    values = {**BASE, **changes}
+    path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None))
+    return path
+
+
+def toy_card(**changes: Any) -> EncoderCard:
+    return replace(
+        card("arcface-mbf"), name="toy", dim=3, mean=(0.0,) * 3, std=(1.0,) * 3, sha256="", **changes
+    )
+
+
+@pytest.fixture
+def crop() -> NDArray[np.uint8]:
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3))
+    return np.asarray(pixels * [1.0, 0.5, 0.25], np.uint8)
+
+
+CROPPED = EncoderOptions(align="none")
+
+
+def test_table() -> None:
+    assert len({row.name for row in CARDS}) == len(CARDS)
+    for row in CARDS:
+        assert EncoderCard.from_dict(json.loads(json.dumps(row.to_dict()))) == row
+        assert card(row.name).dim == row.dim
+    assert {card(f"adaface-ir{depth}").channels for depth in (18, 34, 50, 101)} == {"BGR"}
+    assert card("swinface").channels == "RGB"
+    assert not card("swinface").normalised
+    assert [row.name for row in CARDS if row.restricted] == ["arcface-mbf", "arcface-r50"]
+    with pytest.raises(EncoderError, match=r"no encoder is called 'x': choose one of dlib, .*, or onnx:PATH"):
+        card("x")
+
+
+def test_card_files(tmp_path: Path) -> None:
+    made = read_card(toml(tmp_path / "a.toml"))
+    assert (made.mean, made.std, made.input_size) == ((0.0,) * 3, (1.0,) * 3, (112, 112))
+    for row in CARDS:
+        write_card(tmp_path / "b.toml", row)
+        assert read_card(tmp_path / "b.toml") == row
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dim": None}, "missing dim"),
+        ({"colour": "RGB"}, "unknown colour"),
+        ({"channels": "GBR"}, "channels must be RGB or BGR; found 'GBR'"),
+        ({"std": [1, 0, 1]}, "std must be three numbers other than 0"),
+        ({"mean": [1, 2]}, "mean must be three numbers"),
+        ({"input_size": 112}, r"input_size must be \[height, width\]"),
+        ({"input_size": [112, 96]}, "five-point-112 gives square crops"),
+        ({"alignment": "eyes"}, "alignment must be one of"),
+        ({"dim": 0}, "dim must be a positive"),
+        ({"normalised": "yes"}, "normalised must be true or false"),
+        ({"fit": "other"}, "fit must be one of"),
+    ],
+)
+def test_bad_cards(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(EncoderError, match=message):
+        read_card(toml(tmp_path / "a.toml", **change))
+
+
+def test_bad_card_files(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match=r"cannot read it.*--card CARD\.toml"):
+        read_card(tmp_path / "none.toml")
+    (tmp_path / "a.toml").write_text("name = ")
+    with pytest.raises(EncoderError, match="expected TOML"):
+        read_card(tmp_path / "a.toml")
+
+
+def test_own_model_travels_as_one_string(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    path, file = net(tmp_path / "toy.onnx"), toml(tmp_path / "x.toml")
+    name = own_encoder(f"onnx:{path}", file)
+    assert name == f"onnx:{path}?card={file}"
+    row, weights = locate(name)
+    assert weights == path
+    assert len(row.sha256) == 64
+    assert card(name) == row
+    one, two = (
+        load_encoder(name, CROPPED),
+        load_encoder(f"onnx:{path}", CROPPED, card_file=file),
+    )
+    assert one.card == two.card == row
+    file.rename(tmp_path / "toy.toml")  # beside the model
+    assert card(f"onnx:{path}") == row
+    toml(tmp_path / "toy.toml", sha256="0" * 64)
+    with pytest.raises(EncoderError, match="give the right file, or correct the card"):
+        card(f"onnx:{path}")
+    with pytest.raises(EncoderError, match="expected an ONNX file"):
+        card(f"onnx:{tmp_path / 'none.onnx'}")
+    with pytest.raises(EncoderError, match="belongs to an encoder given as onnx:PATH"):
+        own_encoder("dlib", file)
+
+
+def test_feed(crop: NDArray[np.uint8]) -> None:
+    row = toy_card()
+    row = replace(row, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))
+    for channels in ("RGB", "BGR"):
+        pixels = feed(crop[None], replace(row, channels=channels))
+        assert pixels.shape == (1, 3, SIDE, SIDE)
+        assert pixels.dtype == np.float32
+        ordered = crop if channels == "RGB" else crop[:, :, ::-1]
+        for c in range(3):
+            np.testing.assert_allclose(pixels[0, c], (ordered[:, :, c] - row.mean[c]) / row.std[c], rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+@pytest.mark.parametrize("normalised", [False, True])
+def test_templates(tmp_path: Path, crop: NDArray[np.uint8], channels: str, normalised: bool) -> None:
+    path = net(tmp_path / "toy.onnx")
+    encoder = OnnxEncoder(toy_card(channels=channels, normalised=normalised), path, CROPPED)
+    photos = [crop, crop // 2, crop // 3]
+    expected = np.stack([photo.reshape(-1, 3).mean(axis=0) for photo in photos])
+    expected = expected if channels == "RGB" else expected[:, ::-1]
+    norms = np.linalg.norm(expected, axis=1)
+    faces = [face for (face,) in encoder.encode(photos)]
+    found = np.stack([face.template for face in faces])
+    np.testing.assert_allclose(found, expected / norms[:, None] if normalised else expected, rtol=1e-5)
+    np.testing.assert_allclose([face.norm for face in faces], norms, rtol=1e-5)
+    assert found.dtype == np.float32
+    assert np.isnan(faces[0].landmarks).all()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"shape": (1, 3, SIDE, SIDE)}, {"shape": (4, 3, SIDE, SIDE)}, {"fixed_inside": True}],
+    ids=["free", "one", "four", "free in name only"],
+)
+def test_batches(tmp_path: Path, crop: NDArray[np.uint8], how: dict[str, Any]) -> None:
+    encoder = OnnxEncoder(toy_card(), net(tmp_path / "toy.onnx", **how), CROPPED)
+    photos = [np.asarray(crop // (i + 1), np.uint8) for i in range(37)]
+    found = np.stack([faces[0].template for faces in encoder.encode(photos)])
+    np.testing.assert_allclose(
+        found, [photo.reshape(-1, 3).mean(axis=0) for photo in photos], rtol=1e-4, atol=1e-3
+    )
+    assert encoder.encode([]) == []
+
+
+def test_norm_output(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    path = net(tmp_path / "toy.onnx", norm=True)
+    ((face,),) = OnnxEncoder(toy_card(norm_output="norm", normalised=True), path, CROPPED).encode([crop])
+    assert face.norm == pytest.approx(crop.reshape(-1, 3).mean(axis=0).max(), rel=1e-5)
+    with pytest.raises(EncoderError, match=r"expected an output 'quality' \(N, 1\)"):
+        Network(path, toy_card(norm_output="quality"))
+
+
+@pytest.mark.parametrize(
+    ("how", "change", "message"),
+    [
+        ({"shape": ("N", 1, SIDE, SIDE)}, {}, r"expected an input \(N, 3, 112, 112\)"),
+        ({"shape": ("N", SIDE, SIDE, 3)}, {}, "channels last: export it channels first"),
+        ({"shape": ("N", 3, SIDE, 96)}, {}, "correct input_size in the card"),
+        ({"shape": ("N", 3, SIDE)}, {}, r"found \['N', 3, 112\]"),
+        ({"kind": 11}, {}, "float32"),
+        ({}, {"dim": 512}, r"expected one output \(N, 512\).* found template \(N, 3\)"),
+        ({"twice": True}, {}, r"found template \(N, 3\), other \(N, 3\)"),
+    ],
+)
+def test_wrong_networks(tmp_path: Path, how: dict[str, Any], change: dict[str, Any], message: str) -> None:
+    path = net(tmp_path / "toy.onnx", **how)
+    with pytest.raises(EncoderError, match=message):
+        Network(path, replace(toy_card(), **change))
+
+
+def test_no_network(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"hello")
+    with pytest.raises(EncoderError, match="ONNX Runtime cannot load it"):
+        Network(tmp_path / "a.onnx", toy_card())
+    with pytest.raises(EncoderError, match="expected sha256 0000"):
+        OnnxEncoder(replace(toy_card(), sha256="0" * 64), net(tmp_path / "a.onnx"), CROPPED)
+
+
+def test_weights_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
+    with pytest.raises(EncoderError, match="run clip-smu encoders pull adaface-ir50, or put the file there"):
+        load_encoder("adaface-ir50")
+    with pytest.raises(EncoderError, match="encoders convert CHECKPOINT --architecture swinface"):
+        load_encoder("swinface")
+
+
+def test_converted_weights_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: NDArray[np.uint8]
+) -> None:
+    monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
+    folder = tmp_path / "encoders" / "adaface-ir50"
+    folder.mkdir(parents=True)
+    path = net(folder / "adaface-ir50.onnx", norm=True)
+    from clip_smu.encoders.files import sha256
+
+    made = converted_card("adaface-ir50", path, sha256(path), "a.ckpt", "RGB")
+    assert made is not None
+    assert (made.channels, made.norm_output, made.normalised) == ("RGB", "norm", True)
+    write_card(folder / "card.toml", replace(made, dim=3))
+    encoder = load_encoder("adaface-ir50", CROPPED)
+    assert encoder.card.filename == "adaface-ir50.onnx"
+    ((face,),) = encoder.encode([crop])
+    assert np.linalg.norm(face.template) == pytest.approx(1, abs=1e-6)
+    assert converted_card("clip-vit-b32-text", path, "", "a.pt") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (EncoderOptions(detector="yolo"), "expected a detector, one of mtcnn"),
+        (EncoderOptions(jitter=2), "jitter is dlib's alone"),
+        (EncoderOptions(align="eyes"), "align must be default or none"),
+        (EncoderOptions(upsample=9), "upsample must be 0 to 4"),
+    ],
+)
+def test_wrong_options(tmp_path: Path, options: EncoderOptions, message: str) -> None:
+    with pytest.raises(EncoderError, match=message):
+        OnnxEncoder(toy_card(), net(tmp_path / "toy.onnx"), options)
+
+
+def test_photo_that_is_no_crop(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    encoder = OnnxEncoder(toy_card(), net(tmp_path / "toy.onnx"), EncoderOptions(detector="none"))
+    with pytest.raises(ImageError, match=r"expected a crop of 112x112 pixels.*found 50x60"):
+        encoder.encode([crop, crop[:60, :50]])
+    Image.fromarray(crop).save(tmp_path / "a.png")
+    Image.fromarray(crop[:60, :50]).save(tmp_path / "b.png")
+    outcomes = encode_photos(encoder, iter_photos([tmp_path / "a.png", tmp_path / "b.png"]))
+    assert [len(outcome.faces) for outcome in outcomes] == [1, 0]
+    assert outcomes[1].error is not None
+    assert outcomes[1].error.reason == "not-a-crop"
+
+
+def test_landmarks_file(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    photo = np.asarray(np.random.default_rng(1).integers(0, 256, (200, 180, 3)), np.uint8)
+    points = np.array([[60, 70], [110, 72], [85, 100], [65, 130], [105, 131]], np.float32)
+    columns = ",".join(f"P{i}{axis}" for i in range(1, 6) for axis in "XY")
+    csv = tmp_path / "loose_landmark_test.csv"
+    csv.write_text(f'NAME_ID,{columns}\n"n000001/0001_01",{",".join(map(str, points.reshape(-1)))}\n')
+    encoder = OnnxEncoder(toy_card(), net(tmp_path / "toy.onnx"), EncoderOptions(landmarks=str(csv)))
+    ((face,),) = encoder.encode([photo], ["test/n000001/0001_01.jpg"])
+    expected = aligned_crops(photo, points[None])[0].reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(face.template, expected, rtol=1e-5)
+    np.testing.assert_array_equal(face.landmarks, points)
+    assert face.box == (60, 70, 110, 131)
+    with pytest.raises(ImageError, match="expected five points of 'n000001/0002_01'"):
+        encoder.encode([photo], ["n000001/0002_01.jpg"])
+    with pytest.raises(EncoderError, match="need the name of each photo"):
+        encoder.encode([photo])
+
+
+def test_box_and_centre_crops() -> None:
+    photo = np.zeros((100, 200, 3), np.uint8)
+    photo[20:60, 50:90] = 255
+    assert box_crop(photo, (50, 20, 90, 60), (8, 8))[1:-1, 1:-1].min() == 255
+    assert box_crop(photo, (50, 30, 90, 50), (8, 8))[1:-1, 1:-1].min() == 255  # grown to a square
+    assert box_crop(photo, (-40, 20, 0, 60), (8, 8)).max() == 0  # outside is black
+    assert centre_crop(photo, (50, 50)).shape == (50, 50, 3)
+
+
+def test_clip_preprocessing_is_the_official_one(golden: Path, astronaut: Path) -> None:
+    reference = np.load(golden / "clip_preprocess_golden.npz")
+    row = card("clip-vit-b32")
+    photo = decode(astronaut.read_bytes())
+    tall = photo[:512, 100:420]
+    for name, image in (("astronaut_every8", photo), ("astronaut_crop_100_0_420_512_every8", tall)):
+        pixels = feed(centre_crop(image, row.input_size)[None], row)[0]
+        np.testing.assert_allclose(pixels[:, ::8, ::8], reference[name], atol=1e-5)
+        if image is photo:
+            found = [pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2))]
+            np.testing.assert_allclose(found, reference["mean_std"], atol=1e-4)
+
+
+def with_mtcnn(path: Path) -> OnnxEncoder:
+    try:
+        return OnnxEncoder(toy_card(), path, EncoderOptions(main_face=True))
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+
+def test_mtcnn_by_default(tmp_path: Path, astronaut: Path) -> None:
+    photo = decode(astronaut.read_bytes())
+    encoder = with_mtcnn(net(tmp_path / "toy.onnx"))
+    ((face,),) = encoder.encode([photo])
+    assert face.landmarks.shape == (5, 2)
+    expected = aligned_crops(photo, face.landmarks[None])[0].reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(face.template, expected, rtol=1e-5)
+    assert encoder.encode([np.zeros((80, 80, 3), np.uint8)]) == [[]]
+
+
+def test_dlib_detector_gives_the_same_face(tmp_path: Path, astronaut: Path) -> None:
+    pytest.importorskip("dlib")
+    photo = decode(astronaut.read_bytes())
+    path = net(tmp_path / "toy.onnx")
+    ((by_mtcnn,),) = with_mtcnn(path).encode([photo])
+    ((by_hog,),) = OnnxEncoder(toy_card(), path, EncoderOptions("hog", main_face=True)).encode([photo])
+    assert np.abs(by_mtcnn.landmarks - by_hog.landmarks).max() < 12  # the eyes are 50 pixels apart
+
+
+def test_extraction_by_one_string_in_two_processes(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    from clip_smu.extraction import extract
+    from clip_smu.templates import read_templates
+
+    path, file = net(tmp_path / "toy.onnx"), toml(tmp_path / "toy.toml")
+    (tmp_path / "photos").mkdir()
+    for i in range(5):
+        Image.fromarray(crop // (i + 1)).save(tmp_path / "photos" / f"{i}.png")
+    name = f"onnx:{path}?card={file}"
+    done = extract([tmp_path / "photos"], tmp_path / "out", name, CROPPED, processes=2, shard_photos=3)
+    assert (done.photos, done.templates, done.rejected) == (5, 5, {})
+    table = read_templates(tmp_path / "out")
+    assert table.card == card(name)
+    expected = [(crop // (i + 1)).reshape(-1, 3).mean(axis=0) for i in range(5)]
+    np.testing.assert_allclose(table.vectors, expected, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_checkpoint_to_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: Path, crop: NDArray[np.uint8]
+) -> None:
+    """AdaFace's Lightning checkpoint → convert → ``-e adaface-ir18``; the norm is the network's own."""
+    torch = pytest.importorskip("torch")
+    from typer.testing import CliRunner
+
+    import fill_rule
+    from clip_smu.encoders_cli import app
+    from clip_smu.nets.adaface import AdaFace
+
+    monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
+    network = AdaFace("ir_18")
+    fill_rule.fill(network, fill_rule.GAIN["adaface"])
+    state = {f"model.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
+    done = CliRunner().invoke(app, ["convert", str(tmp_path / "a.ckpt"), "--architecture", "adaface-ir18"])
+    assert done.exit_code == 0, done.output
+    assert "use it with -e adaface-ir18" in done.output
+    ((face,),) = load_encoder("adaface-ir18", CROPPED).encode([crop])
+    bgr = torch.from_numpy(crop[:, :, ::-1].astype(np.float32).transpose(2, 0, 1) / 127.5 - 1)[None]
+    with torch.inference_mode():
+        unit, norm = network.eval()(bgr)
+    np.testing.assert_allclose(face.template, unit[0].numpy(), atol=1e-5)
+    assert face.norm == pytest.approx(float(norm[0, 0]), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_swinface_heads_from_a_checkpoint(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    torch = pytest.importorskip("torch")
+    from typer.testing import CliRunner
+
+    import fill_rule
+    from clip_smu.encoders_cli import app
+    from clip_smu.nets.swinface import SwinFace
+
+    network = SwinFace()
+    fill_rule.fill(network, fill_rule.GAIN["swinface"])
+    parts = {
+        f"state_dict_{part}": getattr(network, part).state_dict() for part in ("backbone", "fam", "tss", "om")
+    }
+    torch.save({**parts, "state_dict_softmax_fc": {}}, tmp_path / "a.pt")
+    Image.fromarray(crop).save(tmp_path / "a.png")
+    out = tmp_path / "out"
+    run = CliRunner().invoke
+    done = run(app, ["convert", str(tmp_path / "a.pt"), "--architecture", "swinface-heads", "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    read = run(
+        app, ["heads", f"onnx:{out / 'swinface-heads.onnx'}", str(tmp_path / "a.png"), "--align", "none"]
+    )
+    assert read.exit_code == 0, read.output
+    heads = json.loads(read.stdout)["heads"]
+    assert len(heads) == 42
+    with torch.inference_mode():
+        rgb = torch.from_numpy(crop.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1)[None]
+        raw = network.eval()(rgb)[1][0].numpy()
+    from clip_smu.heads import named
+
+    expected = named(raw)
+    assert heads["Age"] == pytest.approx(expected["Age"], abs=0.02)
+    assert heads["Gender"] == pytest.approx(expected["Gender"], abs=2e-4)
