@@ -19,14 +19,14 @@ SOURCE = Path(clip_smu.__file__).parent
 # Each floor may import from floors above it in this list, and from its own.
 FLOORS = [
     {"errors", "attributes", "captions", "storage", "sampling", "example"},
-    {"metrics", "images", "landmarks", "calibrate", "downloads"},
+    {"metrics", "images", "landmarks", "calibrate"},
     {"photos", "detect", "align", "text"},
     {"encoders"},
-    {"templates", "encoding", "verification"},
-    {"labels", "interpreter"},
+    {"templates", "encoding", "verification", "downloads"},
+    {"labels", "interpreter", "feeding"},
     {"readings", "extraction", "evidence", "model_card"},
     {"nets", "losses", "towers", "checkpoints", "convert"},
-    {"fitting"},
+    {"fitting", "heads"},
     {"encoders_cli"},
     {"cli"},
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clip_smu.encoders_cli import app as encoders_app
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.add_typer(encoders_app, name="encoders")
+
 REMINDER = "What this template gives away, by an interpreter trained on machine-made labels; not a fact about a person."
 _STYLES = {"encoded": "green", "not encoded": "red", "cannot tell": "bright_black"}
 
@@ -44,12 +47,21 @@ InterpreterName = Annotated[
     str, typer.Option("--interpreter", "-i", help="dlib-lfw, or a folder made by clip-smu fit.")
 ]
 EncoderName = Annotated[
-    str | None, typer.Option("--encoder", "-e", help="Encoder for photos; default, the interpreter's.")
+    str | None,
+    typer.Option("--encoder", "-e", help="Encoder for photos, or onnx:PATH; default, the interpreter's."),
 ]
+Card = Annotated[Path | None, typer.Option("--card", help="Card (TOML) of an encoder given as onnx:PATH.")]
 Example = Annotated[
     bool, typer.Option("--example", help="Read the photo of an astronaut that ships inside scikit-image.")
 ]
-Detector = Annotated[str, typer.Option(help="Face detector of the encoder dlib: hog or cnn.")]
+Detector = Annotated[
+    str | None,
+    typer.Option(help="mtcnn, hog, cnn or none; default, the encoder's own (hog for dlib, else mtcnn)."),
+]
+Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
+Landmarks = Annotated[
+    str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
+]
 Upsample = Annotated[
     int | None,
     typer.Option(help="Double the photo this often before detection; default, only where no face is found."),
@@ -63,6 +75,7 @@ def interpret(
     inputs: Inputs = None,
     interpreter: InterpreterName = "dlib-lfw",
     encoder: EncoderName = None,
+    card: Card = None,
     example: Example = False,
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes of each face.")] = None,
     hide: Annotated[
@@ -78,7 +91,9 @@ def interpret(
         Path | None,
         typer.Option("--output", "-o", help="Write readings of stored templates to this folder, as Parquet."),
     ] = None,
-    detector: Detector = "hog",
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
     upsample: Upsample = None,
     jitter: Jitter = 0,
     overwrite: Overwrite = False,
@@ -98,8 +113,9 @@ def interpret(
     show = {"json": _show_json, "csv": _csv_writer(), "text": _show_text}[
         "json" if as_json else "csv" if as_csv else "text"
     ]
+    options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
     faces = rejected = 0
-    for batch in _batches(reader, inputs, encoder, example, EncoderOptions(detector, upsample, jitter)):
+    for batch in _batches(reader, inputs, encoder, card, example, options):
         for image, error in batch.rejected:
             rejected += 1
             _report(image, error, as_json)
@@ -120,10 +136,13 @@ def ask(
     inputs: Inputs = None,
     interpreter: InterpreterName = "dlib-lfw",
     encoder: EncoderName = None,
+    card: Card = None,
     example: Example = False,
     top: Annotated[int, typer.Option(min=1, help="Show this many faces, the best first.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a face, a line each.")] = False,
-    detector: Detector = "hog",
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
     upsample: Upsample = None,
     jitter: Jitter = 0,
 ) -> None:
@@ -141,8 +160,9 @@ def ask(
             "Words that it knows: see clip-smu words"
         )
     best: list[tuple[float, int, str, int]] = []
+    options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
     faces = rejected = 0
-    for batch in _batches(reader, inputs, encoder, example, EncoderOptions(detector, upsample, jitter)):
+    for batch in _batches(reader, inputs, encoder, card, example, options):
         for image, error in batch.rejected:
             rejected += 1
             _report(image, error, as_json)
@@ -179,8 +199,13 @@ def extract(
         typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards, or -."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the templates.")],
-    encoder: Annotated[str, typer.Option("--encoder", "-e", help="Which encoder.")] = "dlib",
-    detector: Detector = "hog",
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="A name of clip-smu encoders list, or onnx:PATH.")
+    ] = "dlib",
+    card: Card = None,
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
     upsample: Upsample = None,
     jitter: Jitter = 0,
     main_face: Annotated[
@@ -194,14 +219,15 @@ def extract(
 ) -> None:
     """Turn photos into templates, on all cores; killed and run again, it goes on."""
     from clip_smu.encoders import EncoderOptions
+    from clip_smu.encoders.cards import own_encoder
     from clip_smu.extraction import extract as run
     from clip_smu.photos import count_photos
 
-    options = EncoderOptions(detector, upsample, jitter, main_face)
+    options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)
     total = count_photos(photos)
     with _progress("photos", total) as advance:
         done = run(
-            photos, output, encoder, options,
+            photos, output, own_encoder(encoder, card), options,
             processes=processes, shard_photos=shard_photos, overwrite=overwrite, progress=advance,
         )  # fmt: skip
     resumed = f" ({done.resumed} of them done before)" if done.resumed else ""
@@ -280,7 +306,12 @@ class _Batch:
 
 
 def _batches(
-    reader: Interpreter, inputs: list[str] | None, encoder: str | None, example: bool, options: EncoderOptions
+    reader: Interpreter,
+    inputs: list[str] | None,
+    encoder: str | None,
+    card_file: Path | None,
+    example: bool,
+    options: EncoderOptions,
 ) -> Iterator[_Batch]:
     """Faces of templates and photos alike, in the order of the command line (templates first)."""
     import numpy as np
@@ -297,10 +328,11 @@ def _batches(
     if not photos:
         return
     from clip_smu.encoders import card, load_encoder
+    from clip_smu.encoders.cards import own_encoder
     from clip_smu.encoding import encode_photos
     from clip_smu.photos import iter_photos
 
-    name = encoder or reader.encoder
+    name = own_encoder(encoder or reader.encoder, card_file)
     reader.check_templates(card(name), None)
     stream = iter_photos(photos)
     first = next(stream)  # a wrong path is said before a model is loaded
