@@ -445,3 +445,43 @@ def test_swinface_heads_from_a_checkpoint(tmp_path: Path, crop: NDArray[np.uint8
     expected = named(raw)
     assert heads["Age"] == pytest.approx(expected["Age"], abs=0.02)
     assert heads["Gender"] == pytest.approx(expected["Gender"], abs=2e-4)
+
+
+def test_uniface_detectors_get_bgr_and_give_five_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package's interface, spelled out: its weights cannot be fetched in a test."""
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    from clip_smu.detect.uniface import KINDS, UnifaceDetector
+    from clip_smu.errors import MissingExtraError
+
+    seen = []
+
+    class Fake:
+        def detect(self, image: np.ndarray) -> list[SimpleNamespace]:
+            seen.append(image)
+            points = np.arange(10.0).reshape(5, 2)
+            return [SimpleNamespace(bbox=np.array([1.0, 2.0, 3.0, 4.0]), confidence=0.75, landmarks=points)]
+
+    class Offline:
+        def __init__(self) -> None:
+            raise ConnectionError("no network\nat all")
+
+    package, module = ModuleType("uniface"), ModuleType("uniface.detection")
+    for name in KINDS.values():
+        setattr(module, name, Fake)
+    monkeypatch.setitem(sys.modules, "uniface", package)
+    monkeypatch.setitem(sys.modules, "uniface.detection", module)
+    photo = np.zeros((4, 4, 3), np.uint8)
+    photo[..., 0] = 200
+    ((face,),) = UnifaceDetector("scrfd").detect([photo])
+    assert seen[0][..., 2].max() == 200
+    assert seen[0][..., 0].max() == 0
+    assert (face.box, face.score) == ((1, 2, 3, 4), 0.75)
+    np.testing.assert_array_equal(face.landmarks, np.arange(10).reshape(5, 2))
+    module.SCRFD = Offline
+    with pytest.raises(EncoderError, match=r"could not load scrfd \(no network\)"):
+        UnifaceDetector("scrfd")
+    monkeypatch.setitem(sys.modules, "uniface.detection", None)
+    with pytest.raises(MissingExtraError, match=r"clip-smu\[uniface\]"):
+        UnifaceDetector("scrfd")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clip_smu.encoders_cli import Align, Card, Detector, Landmarks
 from clip_smu.encoders_cli import app as encoders_app
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
 
@@ -50,17 +51,8 @@ EncoderName = Annotated[
     str | None,
     typer.Option("--encoder", "-e", help="Encoder for photos, or onnx:PATH; default, the interpreter's."),
 ]
-Card = Annotated[Path | None, typer.Option("--card", help="Card (TOML) of an encoder given as onnx:PATH.")]
 Example = Annotated[
     bool, typer.Option("--example", help="Read the photo of an astronaut that ships inside scikit-image.")
-]
-Detector = Annotated[
-    str | None,
-    typer.Option(help="mtcnn, hog, cnn or none; default, the encoder's own (hog for dlib, else mtcnn)."),
-]
-Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
-Landmarks = Annotated[
-    str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
 ]
 Upsample = Annotated[
     int | None,

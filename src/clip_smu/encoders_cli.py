@@ -30,7 +30,10 @@ Photos = Annotated[
 Card = Annotated[Path | None, typer.Option("--card", help="Card of an encoder given as onnx:PATH.")]
 Detector = Annotated[
     str | None,
-    typer.Option(help="mtcnn, hog, cnn or none; default, the encoder's own (mtcnn, or hog for dlib)."),
+    typer.Option(
+        help="mtcnn, hog, cnn, scrfd, retinaface, yolov5, yolov8 or none; default, the encoder's own: "
+        "hog for dlib, mtcnn for all others."
+    ),
 ]
 Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
 Landmarks = Annotated[

@@ -43,7 +43,8 @@ class EncoderOptions:
 
     Attributes:
         detector: ``mtcnn``, ``hog`` or ``cnn`` (both dlib's; ``cnn`` is slower and finds turned faces),
-            ``dlib`` (the same as ``hog``), ``none`` (as ``align="none"``). ``None``: the encoder's own
+            ``dlib`` (the same as ``hog``), uniface's ``scrfd``, ``retinaface``, ``yolov5`` or ``yolov8``,
+            ``none`` (as ``align="none"``). ``None``: the encoder's own
             default, ``hog`` for dlib and ``mtcnn`` for all others.
         upsample: how often the photo is doubled before detection; ``None``: not at all, and once
             where nothing was found.

@@ -1,26 +1,21 @@
 """dlib: HOG or CNN detection, five-point chip of 150x150, ResNet template of 128 numbers.
 
 The same calls as the ``face_recognition`` library, so templates of either can be compared.
-The model files ship in the package ``face_recognition_models``, which is located without
-being imported (its ``__init__`` wants ``pkg_resources``).
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.detect import Detection, order
+from clip_smu.detect.dlib import Dlib, DlibDetector, points_of
 from clip_smu.encoders import EncoderOptions, Face
 from clip_smu.encoders.cards import EncoderCard
-from clip_smu.errors import EncoderError, MissingExtraError
+from clip_smu.errors import EncoderError
 
 CHIP = 150
 PADDING = 0.25
@@ -37,32 +32,15 @@ class DlibEncoder:
             raise EncoderError(f"the encoder dlib takes the detectors hog and cnn, not {options.detector!r}")
         if options.align != "default" or options.landmarks is not None:
             raise EncoderError("the encoder dlib aligns by its own landmarks: leave align and landmarks out")
-        if not 0 <= (options.upsample or 0) <= 4:
-            raise EncoderError(f"upsample must be 0 to 4, not {options.upsample}")
         if not 0 <= options.jitter <= 100:
             raise EncoderError(f"jitter must be 0 to 100, not {options.jitter}")
-        try:
-            self._dlib: Any = importlib.import_module("dlib")
-            files = importlib.metadata.files("face_recognition_models") or []
-        except (ImportError, importlib.metadata.PackageNotFoundError):
-            raise MissingExtraError("the encoder dlib", "dlib") from None
-        models = {Path(str(file)).name: str(file.locate()) for file in files if str(file).endswith(".dat")}
-        try:
-            network = models["dlib_face_recognition_resnet_model_v1.dat"]
-            points = models["shape_predictor_5_face_landmarks.dat"]
-            self._network = self._dlib.face_recognition_model_v1(network)
-            self._points = self._dlib.shape_predictor(points)
-            if options.detector == "cnn":
-                self._detector = self._dlib.cnn_face_detection_model_v1(
-                    models["mmod_human_face_detector.dat"]
-                )
-            else:
-                self._detector = self._dlib.get_frontal_face_detector()
-        except (KeyError, RuntimeError) as error:
-            raise EncoderError(
-                f"the package face_recognition_models lacks a usable model file ({error}): "
-                "install it again with pip install --force-reinstall face_recognition_models==0.3.0"
-            ) from None
+        dlib = Dlib()
+        self._library = dlib.library
+        self._detector = DlibDetector(
+            dlib, cnn=options.detector == "cnn", upsample=options.upsample, landmarks=False
+        )
+        self._points = dlib.load("shape_predictor", "shape_predictor_5_face_landmarks.dat")
+        self._network = dlib.load("face_recognition_model_v1", "dlib_face_recognition_resnet_model_v1.dat")
         self.card = card
         self.options = options
 
@@ -75,30 +53,14 @@ class DlibEncoder:
         return [self._faces(photo) for photo in photos]
 
     def _faces(self, photo: NDArray[np.uint8]) -> list[Face]:
-        detections = self._detect(photo)
-        kept = order(detections, *photo.shape[:2])
+        kept = order(self._detector.detect([photo])[0], *photo.shape[:2])
         return [self._face(photo, found) for found in (kept[:1] if self.options.main_face else kept)]
-
-    def _detect(self, photo: NDArray[np.uint8]) -> list[Detection]:
-        rounds = (0, 1) if self.options.upsample is None else (self.options.upsample,)
-        for upsample in rounds:
-            if self.options.detector == "cnn":
-                found = [(one.rect, one.confidence) for one in self._detector(photo, upsample)]
-            else:
-                rectangles, scores, _ = self._detector.run(photo, upsample, 0.0)
-                found = list(zip(rectangles, scores, strict=True))
-            if found:
-                return [
-                    Detection((r.left(), r.top(), r.right() + 1, r.bottom() + 1), float(score), None)
-                    for r, score in found
-                ]
-        return []
 
     def _face(self, photo: NDArray[np.uint8], found: Detection) -> Face:
         x1, y1, x2, y2 = (int(value) for value in found.box)
-        shape = self._points(photo, self._dlib.rectangle(x1, y1, x2 - 1, y2 - 1))
-        points = np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float32)
-        chip = self._dlib.get_face_chip(photo, shape, CHIP, PADDING)
+        shape = self._points(photo, self._library.rectangle(x1, y1, x2 - 1, y2 - 1))
+        points = points_of(shape)
+        chip = self._library.get_face_chip(photo, shape, CHIP, PADDING)
         chips = [chip, *_jittered(chip, self.options.jitter)][-max(1, self.options.jitter) :]
         templates = np.array(self._network.compute_face_descriptor(chips), dtype=np.float64)
         template = templates.mean(axis=0).astype(np.float32)

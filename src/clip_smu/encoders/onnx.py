@@ -19,7 +19,7 @@ from clip_smu.encoders.network import BATCH, Network, feed
 from clip_smu.errors import EncoderError, ImageError
 
 ALIGNED = (112, 112)
-DETECTORS = ("mtcnn", "hog", "cnn", "dlib", "none")
+DETECTORS = ("mtcnn", "hog", "cnn", "dlib", "scrfd", "retinaface", "yolov5", "yolov8", "none")
 
 Image = NDArray[np.uint8]
 
@@ -215,9 +215,13 @@ def _detector(options: EncoderOptions, threads: int) -> _Detector:
         from clip_smu.detect.mtcnn import MTCNN  # an optional package
 
         return MTCNN(threads=threads)
-    from clip_smu.detect.dlib68 import Dlib68  # an optional package
+    if options.detector in ("hog", "cnn", "dlib"):
+        from clip_smu.detect.dlib import Dlib, DlibDetector  # an optional package
 
-    return Dlib68(cnn=options.detector == "cnn", upsample=options.upsample)
+        return DlibDetector(Dlib(), cnn=options.detector == "cnn", upsample=options.upsample)
+    from clip_smu.detect.uniface import UnifaceDetector  # an optional package
+
+    return UnifaceDetector(options.detector)
 
 
 def _everything(photo: Image) -> Detection:
