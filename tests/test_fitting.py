@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -147,6 +148,23 @@ def test_evidence_on_a_test_list(tmp_path: Path) -> None:
         LabelError, match="1 persons are in both the training and the test list, the first is p39"
     ):
         fit(table, labels, tmp_path / "no", train=table.images[:158], test=table.images[158:], config=TINY)
+
+
+def test_a_feeding_check_is_kept_with_the_evidence(tmp_path: Path) -> None:
+    check = {
+        "encoder": "toy",
+        "figures": {"accuracy": 0.987},
+        "photos": 9,
+        "rejected": {},
+        "misfed": ["swap the channels"],
+    }
+    (tmp_path / "check.json").write_text(json.dumps(check | {"variants": []}))
+    made = fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
+    assert made.provenance["feeding"] == check
+    assert "accuracy 98.70%; swap it" in (tmp_path / "it/README.md").read_text()
+    (tmp_path / "check.json").write_text("[]")
+    with pytest.raises(InputError, match="is not what clip-smu encoders check --json prints"):
+        fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
 
 
 def test_refuses(tmp_path: Path) -> None:

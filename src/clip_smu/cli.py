@@ -244,6 +244,9 @@ def fit(
     test: Annotated[
         str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
     ] = None,
+    feeding: Annotated[
+        str | None, typer.Option(help="JSON of clip-smu encoders check --json, kept with the evidence.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
     objective: Annotated[str, typer.Option(help="Training objective.")] = "attribute",
     error_rate: Annotated[
@@ -267,7 +270,8 @@ def fit(
     with _stages() as progress:
         made = run(
             templates, labels, output,
-            train=train, test=test, config=settings, name=name, overwrite=overwrite, progress=progress,
+            train=train, test=test, config=settings, feeding=feeding, name=name,
+            overwrite=overwrite, progress=progress,
         )  # fmt: skip
     verdicts = made.provenance["verdicts"]
     aucs = [row.auc for row in made.evidence if row.auc == row.auc]

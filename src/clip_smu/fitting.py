@@ -107,6 +107,7 @@ def fit(
     train: Sequence[str] | str | Path | None = None,
     test: Sequence[str] | str | Path | None = None,
     config: FitConfig | None = None,
+    feeding: str | Path | None = None,
     name: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -122,6 +123,7 @@ def fit(
         train: names of the photos to fit on (a list, or a file with one name a line); default, all.
         test: names of photos whose identities do not occur in ``train``; the evidence is then measured on them.
         config: settings.
+        feeding: JSON of ``clip-smu encoders check --json`` for these templates' encoder, kept with the evidence.
         name: of the interpreter; default, the folder's name.
         overwrite: replace what is in ``output``.
         progress: called with (stage, done, total).
@@ -136,6 +138,7 @@ def fit(
     config = config or FitConfig()
     config.check()
     output = Path(output)
+    checked_feeding = None if feeding is None else _read_feeding(Path(feeding))
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
     known, train_report = _labelled(table, rows, train)
@@ -147,6 +150,7 @@ def fit(
         "config": asdict(config),
         "data": _fingerprint(known, checked),
         "version": _recipe(),
+        "feeding": checked_feeding,
     }
     if (output / "interpreter.json").is_file() and not overwrite:
         done = load_interpreter(output)
@@ -202,6 +206,7 @@ def fit(
         },
         "steps": steps,
         "evidence_from": source,
+        "feeding": checked_feeding,
         "verdicts": verdict_errors(calibration, scores, measured.labels, config.error_rate),
         "versions": {package: version(package) for package in ("clip-smu", "torch", "transformers", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
@@ -375,6 +380,16 @@ def _labelled(
             f"({int((~good).sum())} of {len(good)} such): remove it"
         )
     return joined, {"without_label": joined.unlabelled, "without_template": joined.without_template}
+
+
+def _read_feeding(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
+    except FileNotFoundError:
+        raise InputError(f"no such feeding check: {path}") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is not what clip-smu encoders check --json prints") from None
 
 
 def _refuse_overlap(known: Labelled, checked: Labelled) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from clip_smu.attributes import by_name
 from clip_smu.interpreter import Interpreter
@@ -29,6 +30,7 @@ well the reading agrees with those labels. A reading is what a *template* gives 
 ## How it was made
 - trained on {faces} faces of {persons} persons; {without_label} templates had no label, {without_template} labels no template
 - evidence from {evidence_from}
+- {feeding}
 - seed {seed}, {steps} steps, {seconds} s on {machine}
 - {versions}
 
@@ -71,6 +73,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
         objective=made["objective"],
         **{key: made["trained_on"][key] for key in ("faces", "persons", "without_label", "without_template")},
         evidence_from=made["evidence_from"],
+        feeding=_feeding(made.get("feeding")),
         seed=made["config"]["seed"],
         steps=made["steps"],
         seconds=made["seconds"],
@@ -91,6 +94,13 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _feeding(check: dict[str, Any] | None) -> str:
+    if check is None:
+        return "how the encoder was fed was not checked (`clip-smu encoders check`)"
+    verdict = "; ".join(check["misfed"]) or "no better way of feeding it was found"
+    return f"encoder check: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 
 
 def _number(value: float | None) -> str:
