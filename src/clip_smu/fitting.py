@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import platform
@@ -333,7 +334,9 @@ class _Training:
                     "bias": bias.detach(),
                 }
                 with atomic(file) as temporary:
-                    torch.save(saved, temporary)
+                    buffer = io.BytesIO()  # a full disk is then an OSError like any other
+                    torch.save(saved, buffer)
+                    temporary.write_bytes(buffer.getbuffer())
             self.progress(stage, state["step"], steps)
         self.progress(stage, steps, steps)
         if state["best"] is not None:

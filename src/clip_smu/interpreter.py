@@ -253,12 +253,12 @@ class Interpreter:
 
     def save(self, folder: str | Path) -> None:
         """Writes ``interpreter.json`` and ``prompts.safetensors``; the text encoder is written by ``fit``."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder = Path(folder)
         arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
         with atomic(folder / "prompts.safetensors") as temporary:
-            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+            temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
         calibration = self.calibration
         write_json(
             folder / "interpreter.json",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,19 +94,21 @@ def export_tower(tower: TextTower, tokenizer: Tokenizer, folder: Path, probes: S
     model, vocabulary = folder / "text_encoder.onnx", folder / "tokenizer.json"
     tower.eval()
     with atomic(vocabulary) as temporary:
-        tokenizer.save(str(temporary), pretty=False)
+        temporary.write_text(tokenizer.to_str(), encoding="utf-8")
     with atomic(model) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own future
+        exported = io.BytesIO()
         torch.onnx.export(
             tower,
             (padded_ids(tokenizer, probes[:2]),),
-            str(temporary),
+            exported,  # type: ignore[arg-type]  # file objects are taken too
             input_names=["input_ids"],
             output_names=["text"],
             dynamic_axes={"input_ids": {0: "batch", 1: "length"}, "text": {0: "batch"}},
             opset_version=OPSET,
             dynamo=False,
         )
+        temporary.write_bytes(exported.getbuffer())
     encoder = TextEncoder(model, vocabulary)
     with torch.no_grad():
         expected = tower(padded_ids(tokenizer, probes)).numpy()
