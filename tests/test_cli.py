@@ -71,6 +71,18 @@ def test_the_main_job(run) -> None:
     assert sum(out.count(verdict) for verdict in ("encoded", "cannot tell")) >= 47
 
 
+def test_evidence_as_text(run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clip_smu.interpreter import load_interpreter
+
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run("interpret", store, "--evidence", "--attributes", "Fully_Visible_Forehead,Bald")
+    known = load_interpreter().evidence[NAMES.index("Bald")]
+    assert code == 0
+    assert f"{known.auc:.3f}  {known.low:.3f}-{known.high:.3f}" in out
+    assert f"{known.n_positive}/{known.n_negative}" in out
+    assert "agree with humans" in " ".join(out.split())
+
+
 def test_json_csv_top_hide_and_attributes(run, store: Path) -> None:
     code, out, _ = run("interpret", store, "--json", "--evidence", "--hide", "race,gender,Bald")
     rows = [json.loads(line) for line in out.splitlines()]

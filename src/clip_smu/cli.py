@@ -34,6 +34,10 @@ app = typer.Typer(
 
 app.add_typer(encoders_app, name="encoders")
 
+EVIDENCE = (
+    "AUC, its 95 % interval and the numbers of yes and no are from persons that training did not see; labels: how "
+    "often MAAD-Face's labels of this attribute agree with humans."
+)
 REMINDER = "What this template gives away, by an interpreter trained on machine-made labels; not a fact about a person."
 _STYLES = {"encoded": "green", "not encoded": "red", "cannot tell": "bright_black"}
 
@@ -117,6 +121,8 @@ def interpret(
             ):
                 show(image, face, interpretation, layout)
                 faces += 1
+    if faces and evidence and not (as_json or as_csv):
+        _print(f"[dim]{EVIDENCE}[/dim]")
     if faces and not (as_json or as_csv):
         _print(f"[dim]{REMINDER}[/dim]")
     _finish(faces, rejected)
@@ -409,14 +415,10 @@ def _show_text(image: str, face: int, interpretation: Interpretation, layout: _L
     _print(Text(_name(image, face), style="bold"))
     _print(Text(interpretation.sentence))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("verdict")
-    table.add_column("attribute")
-    for title in (
-        "probability",
-        "score",
-        *(("AUC", "95 % interval", "yes/no", "label accuracy") if layout.evidence else ()),
-    ):
-        table.add_column(title, justify="right")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("attribute")  # the only column that wraps in a narrow terminal
+    for title in ("probability", "score", *(("AUC", "95 %", "yes/no", "labels") if layout.evidence else ())):
+        table.add_column(title, justify="right", no_wrap=True)
     for reading in interpretation.readings[: layout.top]:
         figures = [f"{reading.probability:.0%}", f"{reading.score:+.3f}"]
         if layout.evidence:

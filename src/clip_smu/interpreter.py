@@ -86,7 +86,11 @@ class Reading:
     def to_dict(self, *, evidence: bool = False) -> dict[str, Any]:
         """The reading as JSON values; NaN becomes ``None``."""
         values: dict[str, Any] = {
-            k: getattr(self, k) for k in ("attribute", "label", "score", "probability", "verdict")
+            "attribute": self.attribute,
+            "label": self.label,
+            "score": round(self.score, 6),
+            "probability": round(self.probability, 6),
+            "verdict": self.verdict,
         }
         if evidence:
             values["evidence"] = _without_nan(asdict(self.evidence))
