@@ -104,6 +104,18 @@ def test_examples_in_docstrings_run(name: str) -> None:
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).failed == 0
 
 
+def test_every_public_name_has_an_example() -> None:
+    for name in clip_smu.__all__:
+        thing = getattr(clip_smu, name)
+        module = clip_smu._MODULES[name]
+        documented = importlib.import_module(f"clip_smu.{module}") if isinstance(thing, tuple) else thing
+        own = documented.__doc__ or ""
+        methods = [
+            getattr(thing, method).__doc__ or "" for method in dir(thing) if not method.startswith("_")
+        ]
+        assert any(">>>" in text for text in [own, *methods]), name
+
+
 def test_the_package_example_runs() -> None:
     pytest.importorskip("dlib")
     pytest.importorskip("skimage")

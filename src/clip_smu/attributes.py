@@ -16,6 +16,9 @@ A phrase of the table says by its first word how it joins a sentence, so that gr
 
 Race, gender, age and attractiveness are marked ``sensitive``: one option hides them in every face of the
 product. The figures of label quality are MAAD-Face's own human check of its machine labels (its README).
+
+    >>> [attribute.label for attribute in ATTRIBUTES[:4]]
+    ['male', 'young', 'middle-aged', 'senior']
 """
 
 from __future__ import annotations

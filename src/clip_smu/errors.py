@@ -18,7 +18,16 @@ from __future__ import annotations
 
 
 class ClipSmuError(Exception):
-    """Base of all errors that CLIP-SMU raises on purpose."""
+    """Base of all errors that CLIP-SMU raises on purpose.
+
+    Example:
+        >>> from clip_smu import load_interpreter
+        >>> try:
+        ...     load_interpreter("nowhere")
+        ... except ClipSmuError as error:
+        ...     print(error)
+        no interpreter at nowhere: give a folder made by clip-smu fit, or the shipped dlib-lfw
+    """
 
 
 class InputError(ClipSmuError):

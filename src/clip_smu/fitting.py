@@ -68,6 +68,10 @@ class FitConfig:
         patience: evaluations without a better AUC before a training stops.
         error_rate: share of wrong verdicts to choose thresholds for, 0.01 to 0.5.
         seed: of everything random.
+
+    Example:
+        >>> FitConfig(error_rate=0.05).folds
+        5
     """
 
     objective: str = "attribute"
@@ -134,7 +138,18 @@ def fit(
         InputError: a setting, or an ``output`` that holds something else.
 
     Example:
-        See ``docs/fit.md``; a fit takes minutes.
+        >>> import tempfile
+        >>> from clip_smu.labels import Labels
+        >>> rng = np.random.default_rng(0)  # made-up faces whose attributes show in their templates
+        >>> vectors = rng.normal(size=(60, 8)).astype(np.float32)
+        >>> values = np.where(vectors @ rng.normal(size=(8, 47)) > 0, 1, -1).astype(np.int8)
+        >>> people = [f"person{row // 2}" for row in range(60)]
+        >>> photos = [f"{person}/{row}.jpg" for row, person in enumerate(people)]
+        >>> faces = Templates(vectors, photos, np.zeros(60, np.int16), people, np.ones(60, np.float32), None)
+        >>> small = FitConfig(size=TowerSize(16, 1, 2), steps=5, folds=2)
+        >>> made = fit(faces, Labels(photos, people, values), tempfile.mkdtemp() + "/it", config=small)
+        >>> made.dim, len(made.attributes)
+        (8, 47)
     """
     config = config or FitConfig()
     config.check()

@@ -45,9 +45,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
             nothing else, whatever the bytes are.
 
     Example:
-        >>> from pathlib import Path
-        >>> decode(Path("photo.jpg").read_bytes()).shape  # doctest: +SKIP
-        (250, 250, 3)
+        >>> from clip_smu import example_photo
+        >>> decode(example_photo().read_bytes()).shape
+        (512, 512, 3)
     """
     if not data:
         raise ImageError("empty", "expected a photo, found 0 bytes: save or download it again")
@@ -156,7 +156,9 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         found = f"{width} x {height} ({width * height / 1e6:,.1f} megapixels)"
         limit = f"expected a photo of at most {max_pixels / 1e6:,.1f} megapixels"
-        raise ImageError("too-large", f"{limit}, found {found}: make it smaller, or raise max_pixels")
+        raise ImageError(
+            "too-large", f"{limit}, found {found}: make it smaller (from Python, max_pixels can be raised)"
+        )
 
 
 @contextlib.contextmanager

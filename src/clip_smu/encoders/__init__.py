@@ -52,6 +52,10 @@ class EncoderOptions:
         main_face: keep only the main face of a photo (large and central), not every face.
         align: ``default``, or ``none``: each photo is already the crop that the card's alignment gives.
         landmarks: csv in VGGFace2's form with five points of one face a photo, instead of a detector.
+
+    Example:
+        >>> load_encoder("dlib", EncoderOptions(upsample=1, main_face=True)).card.name
+        'dlib'
     """
 
     detector: str | None = None
