@@ -158,9 +158,9 @@ def test_a_feeding_check_is_kept_with_the_evidence(tmp_path: Path) -> None:
         "rejected": {},
         "misfed": ["swap the channels"],
     }
-    (tmp_path / "check.json").write_text(json.dumps(check | {"variants": []}))
+    (tmp_path / "check.json").write_text(json.dumps(check | {"variants": [{"name": "BGR"}]}))
     made = fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
-    assert made.provenance["feeding"] == check
+    assert made.provenance["feeding"] == check | {"tried": ["BGR"]}
     assert "accuracy 98.70%; swap the channels" in (tmp_path / "it/README.md").read_text()
     (tmp_path / "check.json").write_text("[]")
     with pytest.raises(InputError, match="is not what clip-smu encoders check --json prints"):

@@ -403,7 +403,8 @@ def _labelled(
 def _read_feeding(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
+        kept = {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
+        return kept | {"tried": [variant["name"] for variant in values["variants"]]}
     except FileNotFoundError:
         raise InputError(f"no such feeding check: {path}") from None
     except (ValueError, KeyError, TypeError):

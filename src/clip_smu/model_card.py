@@ -99,7 +99,8 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
 def _feeding(check: dict[str, Any] | None) -> str:
     if check is None:
         return "how the encoder was fed was not checked (`clip-smu encoders check`)"
-    verdict = "; ".join(check["misfed"]) or "no better way of feeding it was found"
+    fed_right = "no better way of feeding it was found" if check["tried"] else "it can be fed in one way only"
+    verdict = "; ".join(check["misfed"]) or fed_right
     return f"encoder check: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 
 
