@@ -347,7 +347,10 @@ def test_every_cut_of_a_tar_is_noticed(tmp_path: Path) -> None:
     end = whole.rstrip(b"\0")
     cut = tmp_path / "cut.tar"
     for keep in range(512, len(end), 97):
-        for data, kind in ((whole[:keep], "plain"), (gzip.compress(whole[:keep], 0, mtime=0)[:-8], "compressed")):
+        for data, kind in (
+            (whole[:keep], "plain"),
+            (gzip.compress(whole[:keep], 0, mtime=0)[:-8], "compressed"),
+        ):
             cut.write_bytes(data)
             *good, last = iter_photos([cut])
             assert [photo.read() for photo in good] == list(members.values())[: len(good)], (keep, kind)
