@@ -3,9 +3,8 @@
     python benchmarks/pipeline.py --encoder onnx:MODEL.onnx --card CARD.toml [--photos 200] [--source PHOTOS]
 
 Each stage is timed alone on one core; the pipeline is `extract` with two worker processes on the same photos,
-start-up left out (two sizes, the difference counts). Two shares are printed: of the slowest stage on one core, as if
-every stage had a core of its own (bar: at least 85 %), and of the slowest stage on the same two cores, which
-decoding and alignment can only lower.
+start-up left out (two sizes, the difference counts). Two shares are printed: of the slowest stage on the same two
+cores (taken as twice its rate on one; bar: at least 85 %), and of the slowest stage on one core.
 """
 
 from __future__ import annotations
@@ -78,10 +77,10 @@ def main() -> None:
     slowest = min(rates, key=lambda stage: rates[stage])
     print("one core, photos/s: " + ", ".join(f"{stage} {rate:.0f}" for stage, rate in rates.items()))
     print(f"pipeline, two processes: {pipeline:.0f} photos/s")
+    print(f"share of the slowest stage ({slowest}) on one core: {pipeline / rates[slowest]:.0%}")
     print(
-        f"share of the slowest stage ({slowest}) on one core: {pipeline / rates[slowest]:.0%} (bar: 85 % or more)"
+        f"share of the slowest stage on the same two cores: {pipeline / (2 * rates[slowest]):.0%} (bar: at least 85 %)"
     )
-    print(f"share of the slowest stage on the same two cores: {pipeline / (2 * rates[slowest]):.0%}")
 
 
 if __name__ == "__main__":
