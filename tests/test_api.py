@@ -19,18 +19,33 @@ SOURCE = Path(clip_smu.__file__).parent
 # Each floor may import from floors above it in this list, and from its own.
 FLOORS = [
     {"errors", "attributes", "captions", "storage", "sampling", "example"},
-    {"metrics", "images", "landmarks", "calibrate"},
+    {"metrics", "images", "landmarks", "calibrate", "logistic"},
     {"photos", "detect", "align", "text"},
     {"encoders"},
     {"templates", "encoding", "verification", "downloads"},
-    {"labels", "interpreter", "feeding"},
-    {"readings", "extraction", "evidence", "model_card"},
+    {"labels", "datasets", "interpreter", "probe", "methods", "feeding"},
+    {"preparation", "readings", "extraction", "evidence", "model_card"},
+    {"evaluation", "comparison", "confounds", "erasure", "pairing", "generation"},
+    {"figures"},
+    {"report"},
     {"nets", "losses", "towers", "checkpoints", "convert"},
+    {"training", "probes", "zero_shot"},
     {"fitting", "heads"},
-    {"encoders_cli"},
+    {"reproduction"},
     {"cli"},
 ]
-TRAINING = {"nets", "losses", "towers", "checkpoints", "convert", "fitting"}
+TRAINING = {
+    "nets",
+    "losses",
+    "towers",
+    "checkpoints",
+    "convert",
+    "training",
+    "probes",
+    "zero_shot",
+    "fitting",
+    "reproduction",
+}
 
 
 def modules() -> dict[str, ast.Module]:

@@ -392,7 +392,7 @@ def test_checkpoint_to_encoder(
     from typer.testing import CliRunner
 
     import fill_rule
-    from clip_smu.encoders_cli import app
+    from clip_smu.cli.encoders import app
     from clip_smu.nets.adaface import AdaFace
 
     monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
@@ -417,7 +417,7 @@ def test_swinface_heads_from_a_checkpoint(tmp_path: Path, crop: NDArray[np.uint8
     from typer.testing import CliRunner
 
     import fill_rule
-    from clip_smu.encoders_cli import app
+    from clip_smu.cli.encoders import app
     from clip_smu.nets.swinface import SwinFace
 
     network = SwinFace()

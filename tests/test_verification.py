@@ -14,10 +14,10 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
+from clip_smu.cli.encoders import app
 from clip_smu.encoders import EncoderCard, EncoderOptions, card
 from clip_smu.encoders.cards import write_card
 from clip_smu.encoders.onnx import OnnxEncoder
-from clip_smu.encoders_cli import app
 from clip_smu.errors import InputError
 from clip_smu.feeding import check_feeding
 from clip_smu.heads import named

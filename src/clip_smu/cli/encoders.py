@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clip_smu.cli.options import Align, Card, Detector, Landmarks
+from clip_smu.cli.show import progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,18 +29,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Photos = Annotated[
     list[str], typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards.")
 ]
-Card = Annotated[Path | None, typer.Option("--card", help="Card of an encoder given as onnx:PATH.")]
-Detector = Annotated[
-    str | None,
-    typer.Option(
-        help="mtcnn, hog, cnn, scrfd, retinaface, yolov5, yolov8 or none; default, the encoder's own: "
-        "hog for dlib, mtcnn for all others."
-    ),
-]
-Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
-Landmarks = Annotated[
-    str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
-]
 
 
 @app.command("list")
@@ -49,14 +39,14 @@ def list_encoders(as_json: AsJson = False) -> None:
     rows = [(card(row.name), locate(row.name)[1]) for row in CARDS]
     if as_json:
         values = [{**row.to_dict(), "ready": path is None or path.is_file()} for row, path in rows]
-        _write(json.dumps(values, ensure_ascii=False))
+        write(json.dumps(values, ensure_ascii=False))
         return
     for row, path in rows:
         if path is None or path.is_file():
             state = "ready" if path else "with the extra [dlib]"
         else:
             state = f"pull{', --accept-licence' if row.restricted else ''}" if row.sha256 else "convert"
-        _write(f"{row.name:15} {row.dim:4d}  {state:24} {row.family}")
+        write(f"{row.name:15} {row.dim:4d}  {state:24} {row.family}")
 
 
 @app.command()
@@ -65,11 +55,11 @@ def show(name: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")], ca
     from clip_smu.encoders.cards import card_toml, locate, own_encoder
 
     row, path = locate(own_encoder(name, card))
-    _write(card_toml(row).rstrip())
+    write(card_toml(row).rstrip())
     if path is not None:
-        _write(f"# weights: {path}, {'there' if path.is_file() else 'not there yet'}")
+        write(f"# weights: {path}, {'there' if path.is_file() else 'not there yet'}")
     if not row.sha256:
-        _write("# sha256: not known; it is computed when the checkpoint is converted")
+        write("# sha256: not known; it is computed when the checkpoint is converted")
 
 
 @app.command()
@@ -84,12 +74,12 @@ def pull(
     from clip_smu.encoders.cards import CARDS, card
 
     row = next((one for one in CARDS if one.name == name), None) or card(name)
-    _write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
+    write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
     with _bytes_bar() as progress:
         pulled = run(row, accept_licence=accept_licence, progress=progress)
-    _write(f"{'fetched' if pulled.fetched else 'there already'}: {pulled.path}")
+    write(f"{'fetched' if pulled.fetched else 'there already'}: {pulled.path}")
     if pulled.convert:
-        _write(f"now run: clip-smu encoders convert {pulled.path} --architecture {row.name}")
+        write(f"now run: clip-smu encoders convert {pulled.path} --architecture {row.name}")
 
 
 @app.command()
@@ -119,13 +109,13 @@ def convert(
 
     folder = output or weights_folder(architecture)
     done = run(checkpoint, architecture, folder, flip_fusion=flip_fusion)
-    _write(f"{done.path}: sha256 {done.sha256}, opset {done.opset}")
-    _write(f"largest difference from PyTorch: {done.largest_difference:.1e} of the largest number")
+    write(f"{done.path}: sha256 {done.sha256}, opset {done.opset}")
+    write(f"largest difference from PyTorch: {done.largest_difference:.1e} of the largest number")
     row = converted_card(done.architecture, done.path, done.sha256, str(checkpoint.name), channels)
     if row is not None:
         write_card(folder / CARD_FILE, row)
         used = f"-e {architecture}" if output is None else f"-e onnx:{done.path}"
-        _write(f"{folder / CARD_FILE}: use it with {used}")
+        write(f"{folder / CARD_FILE}: use it with {used}")
 
 
 @app.command()
@@ -165,10 +155,10 @@ def check(
     else:
         chosen = pairs_of_identities([(photo.name, photo.identity) for photo in known], count, seed)
     loaded = load_encoder(encoder, options, card_file=card, threads=threads or os.cpu_count() or 1)
-    with _photo_bar(len({*chosen.first, *chosen.second})) as progress:
+    with progress_bar("photos", len({*chosen.first, *chosen.second})) as progress:
         found = check_feeding(loaded, known, chosen, variant_pairs=variant_pairs, progress=progress)
     if as_json:
-        _write(json.dumps(found.to_dict(), ensure_ascii=False))
+        write(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
         _show(found)
     if found.misfed:
@@ -196,7 +186,7 @@ def heads(
     rejected = 0
     for face in read_heads(encoder, iter_photos(photos)):
         rejected += face.error is not None
-        _write(json.dumps(face.to_dict(), ensure_ascii=False))
+        write(json.dumps(face.to_dict(), ensure_ascii=False))
     if rejected:
         raise typer.Exit(1)
 
@@ -204,18 +194,18 @@ def heads(
 def _show(found: Feeding) -> None:
     figures = found.figures
     lost = ", ".join(f"{count} {reason}" for reason, count in found.rejected.items())
-    _write(
+    write(
         f"{found.encoder}: accuracy {figures.accuracy:.2%} (sd {figures.accuracy_sd:.2%} over folds), "
         f"{_tar(figures.tar)}, AUC {figures.auc:.5f}, d' {figures.d_prime:.3f}, "
         f"mean score same {figures.mean_same:.3f}, different {figures.mean_different:.3f}"
     )
-    _write(
+    write(
         f"{figures.n_same} pairs of one person, {figures.n_different} of two; {found.photos} photos"
         + (f", {lost}; {found.pairs_left_out} pairs left out" if lost else "")
     )
     if found.compared is not None:
-        _write("")
-        _write(
+        write("")
+        write(
             f"{'fed otherwise, same pairs':34} {'accuracy':>8} {'AUC':>8} {'same':>7} {chr(100) + chr(39):>7}  p of d'"
         )
         rows = [("as the card says", found.compared, None)]
@@ -226,11 +216,9 @@ def _show(found: Feeding) -> None:
                 if variant is None
                 else f"{variant.paired.d_prime_p:8.1g}{'  better' if variant.better else ''}"
             )
-            _write(
-                f"{name:34} {row.accuracy:8.2%} {row.auc:8.5f} {row.mean_same:7.3f} {row.d_prime:7.3f} {p}"
-            )
+            write(f"{name:34} {row.accuracy:8.2%} {row.auc:8.5f} {row.mean_same:7.3f} {row.d_prime:7.3f} {p}")
         if not found.misfed:
-            _write("fed right: no other feeding separates persons significantly better")
+            write("fed right: no other feeding separates persons significantly better")
     for advice in found.misfed:
         sys.stderr.write(f"clip-smu: {advice}\n")
 
@@ -248,18 +236,3 @@ def _bytes_bar() -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("bytes", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _photo_bar(total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("photos", total=total)
-        yield lambda count: bar.advance(task, count)
-
-
-def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")

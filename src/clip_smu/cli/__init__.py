@@ -1,0 +1,45 @@
+"""The command line: each command parses, calls one public function, and shows the result."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from clip_smu.cli import encoders, jobs, reading
+from clip_smu.cli.show import note
+from clip_smu.errors import ClipSmuError
+
+COMMANDS = (reading.interpret, reading.ask, reading.words, jobs.extract, jobs.fit)
+
+app = typer.Typer(
+    help="Reads face recognition templates and says in plain language which facial attributes they give away.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(encoders.app, name="encoders")
+
+
+def main() -> None:
+    """Runs the command line; an expected error is one line and exit code 1."""
+    import os
+
+    try:
+        app()
+    except ClipSmuError as error:
+        note(str(error))
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        note("stopped; run the same command again to go on")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""``clip-smu extract`` and ``clip-smu fit``: jobs that write folders, and go on where they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clip_smu.cli.options import Align, Card, Detector, Jitter, Landmarks, Overwrite, Upsample
+from clip_smu.cli.show import progress_bar, stage_bars, write
+from clip_smu.errors import InputError
+
+
+def extract(
+    photos: Annotated[
+        list[str],
+        typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards, or -."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the templates.")],
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="A name of clip-smu encoders list, or onnx:PATH.")
+    ] = "dlib",
+    card: Card = None,
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
+    upsample: Upsample = None,
+    jitter: Jitter = 0,
+    main_face: Annotated[
+        bool, typer.Option("--main-face", help="Keep one face a photo: the large and central one.")
+    ] = False,
+    processes: Annotated[int | None, typer.Option(help="Worker processes; default, one a core.")] = None,
+    shard_photos: Annotated[
+        int, typer.Option(help="Photos a shard: the most that a killed job repeats.")
+    ] = 1000,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turn photos into templates, on all cores; killed and run again, it goes on."""
+    from clip_smu.encoders import EncoderOptions
+    from clip_smu.encoders.cards import own_encoder
+    from clip_smu.extraction import extract as run
+    from clip_smu.photos import count_photos
+
+    options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)
+    total = count_photos(photos)
+    with progress_bar("photos", total) as advance:
+        done = run(
+            photos, output, own_encoder(encoder, card), options,
+            processes=processes, shard_photos=shard_photos, overwrite=overwrite, progress=advance,
+        )  # fmt: skip
+    resumed = f" ({done.resumed} of them done before)" if done.resumed else ""
+    write(f"{done.photos} photos{resumed}: {done.templates} templates in {output}, {done.seconds:.1f} s")
+    if done.rejected:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in done.rejected.items())
+        write(
+            f"{sum(done.rejected.values())} photos gave nothing ({reasons}); each is listed in {output / '_rejected'}"
+        )
+    if not done.templates:
+        raise InputError(f"no photo gave a template; the reasons are listed in {output / '_rejected'}")
+
+
+def fit(
+    templates: Annotated[
+        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
+    ],
+    labels: Annotated[str, typer.Option("--labels", "-l", help="csv in the MAAD form.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the interpreter.")],
+    train: Annotated[str | None, typer.Option(help="List of the photos to fit on; default, all.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
+    ] = None,
+    feeding: Annotated[
+        str | None, typer.Option(help="JSON of clip-smu encoders check --json, kept with the evidence.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
+    objective: Annotated[str, typer.Option(help="Training objective.")] = "attribute",
+    error_rate: Annotated[
+        float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
+    ] = 0.10,
+    steps: Annotated[int, typer.Option(help="Most optimiser steps of one training.")] = 500,
+    batch_size: Annotated[int, typer.Option(help="Templates a step.")] = 2048,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    folds: Annotated[int, typer.Option(help="Identity folds for early stopping and calibration.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Fit an interpreter to the templates of one encoder."""
+    import clip_smu
+
+    run, config = clip_smu.fit, clip_smu.FitConfig
+    settings = config(
+        objective=objective, steps=steps, batch_size=batch_size, learning_rate=learning_rate,
+        folds=folds, error_rate=error_rate, seed=seed,
+    )  # fmt: skip
+    with stage_bars() as progress:
+        made = run(
+            templates, labels, output,
+            train=train, test=test, config=settings, feeding=feeding, name=name,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    verdicts = made.provenance["verdicts"]
+    aucs = [row.auc for row in made.evidence if row.auc == row.auc]
+    write(
+        f"{made.name}: mean AUC {sum(aucs) / len(aucs):.4f} over {len(aucs)} attributes, "
+        f"from {made.provenance['evidence_from']}"
+    )
+    write(
+        f"wrong verdicts {verdicts['error']:.1%} (chosen: at most {error_rate:.0%}), "
+        f"coverage {verdicts['coverage']:.1%}, "
+        f"calibration error {verdicts['ece_pooled']:.3f}; written to {output}"
+    )

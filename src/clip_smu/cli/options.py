@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PHOTO|TEMPLATES...",
+        help="Photos (files, folders, globs, lists, tar shards, -) or templates (.parquet, .npy, folders of extract).",
+    ),
+]
+InterpreterName = Annotated[
+    str, typer.Option("--interpreter", "-i", help="dlib-lfw, or a folder made by clip-smu fit.")
+]
+EncoderName = Annotated[
+    str | None,
+    typer.Option("--encoder", "-e", help="Encoder for photos, or onnx:PATH; default, the interpreter's."),
+]
+Example = Annotated[
+    bool, typer.Option("--example", help="Read the photo of an astronaut that ships inside scikit-image.")
+]
+Upsample = Annotated[
+    int | None,
+    typer.Option(help="Double the photo this often before detection; default, only where no face is found."),
+]
+Jitter = Annotated[int, typer.Option(help="Average the templates of this many slightly moved crops.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder holds.")]
+Card = Annotated[Path | None, typer.Option("--card", help="Card of an encoder given as onnx:PATH.")]
+Detector = Annotated[
+    str | None,
+    typer.Option(
+        help="mtcnn, hog, cnn, scrfd, retinaface, yolov5, yolov8 or none; default, the encoder's own: "
+        "hog for dlib, mtcnn for all others."
+    ),
+]
+Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
+Landmarks = Annotated[
+    str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
+]
