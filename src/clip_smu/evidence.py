@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.attributes import ATTRIBUTES
-from clip_smu.calibrate import ENCODED, NOT_ENCODED, SURE, Calibration, apply
+from clip_smu.calibrate import ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter import Evidence
 from clip_smu.metrics import delong, ece
 
@@ -56,22 +56,17 @@ def verdict_errors(
 ) -> dict[str, Any]:
     """Over all attributes: error of the verdicts, coverage, and calibration error (15 bins).
 
-    ``error_where_held_back`` looks only at the attribute sides whose threshold the chosen rate has set: there the
-    error should be that rate; elsewhere the reading is better than asked.
+    ``bound`` is the lowest probability of being right at which a verdict is asserted; ``None`` where none ever is.
     """
     probabilities, verdicts = apply(calibration, scores)
     green, red, asserted, known = _counts(verdicts, labels)
-    tight = np.where(calibration.green > SURE, verdicts == ENCODED, False)
-    tight |= np.where(calibration.red < 1 - SURE, verdicts == NOT_ENCODED, False)
-    held = np.where(tight, verdicts, 0)
+    bound = float(np.minimum(calibration.green, 1 - calibration.red).min())
     return {
         "chosen_error_rate": error_rate,
+        "bound": bound if bound <= 1 else None,
         "error": _share((verdicts != labels) & (verdicts != 0) & (labels != 0), asserted),
         "green_error": _or_none(green),
         "red_error": _or_none(red),
-        "error_where_held_back": _share(
-            (held != labels) & (held != 0) & (labels != 0), ((held != 0) & (labels != 0)).sum()
-        ),
         "coverage": asserted / known if known else None,
         "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
         "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),

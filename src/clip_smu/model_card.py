@@ -35,11 +35,11 @@ well the reading agrees with those labels. A reading is what a *template* gives 
 - {versions}
 
 ## What it reached
-Mean AUC over {counted} attributes: **{mean:.4f}**. Verdicts: thresholds were chosen so that of each attribute's
-*encoded* and of its *not encoded* verdicts at most {rate:.0%} are wrong. On the evidence faces {error} of all asserted
-verdicts were wrong ({green} of *encoded*, {red} of *not encoded*; {tight} where a threshold holds verdicts back), and
-{coverage} of the labelled readings got a verdict. Expected calibration error (15 bins): {ece} over all readings,
-{ece_mean} mean over attributes.
+Mean AUC over {counted} attributes: **{mean:.4f}**. Verdicts: a reading is asserted where it is at least {bound} likely to
+be right, a bound chosen on held-out faces so that at most {rate:.0%} of all asserted verdicts are wrong. On the evidence
+faces {error} of them were wrong ({green} of *encoded*, {red} of *not encoded*), and {coverage} of the labelled readings
+got a verdict; single attributes are better and worse than that, as the table says. Expected calibration error (15
+bins): {ece} over all readings, {ece_mean} mean over attributes.
 
 | attribute | AUC | 95 % interval | positives | negatives | wrong when *encoded* | wrong when *not encoded* | verdicts | MAAD label accuracy |
 |---|---|---|---|---|---|---|---|---|
@@ -85,7 +85,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
         error=_percent(verdicts["error"]),
         green=_percent(verdicts["green_error"]),
         red=_percent(verdicts["red_error"]),
-        tight=_percent(verdicts["error_where_held_back"]),
+        bound=_percent(verdicts["bound"]),
         coverage=_percent(verdicts["coverage"]),
         ece=_number(verdicts["ece_pooled"]),
         ece_mean=_number(verdicts["ece_mean"]),
