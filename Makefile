@@ -26,15 +26,19 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 # The interpreter that ships with the package: LFW photos -> dlib templates -> text encoder, calibration, evidence.
-default-interpreter: $(VENV)/.dev
-	test -d $(LFW) || { echo "needs LFW with MAAD-style labels at $(LFW)"; exit 1; }
+default-interpreter: $(WORK)/check.json
 	$(BIN)/clip-smu extract $(LFW)/images.tar -e dlib -o $(WORK)/templates
-	$(BIN)/clip-smu encoders check dlib $(LFW)/images.tar --pairs $(LFW)/pairs.txt --json > $(WORK)/check.json
 	$(BIN)/clip-smu fit $(WORK)/templates --labels $(LFW)/lfw_maad47.csv --train $(LFW)/train_list.txt \
 		--test $(LFW)/test_list.txt --feeding $(WORK)/check.json --name dlib-lfw -o $(WORK)/dlib-lfw
 	rm -rf src/clip_smu/data/dlib-lfw
 	mkdir -p src/clip_smu/data
 	cp -r $(WORK)/dlib-lfw src/clip_smu/data/dlib-lfw
+
+$(WORK)/check.json: | $(VENV)/.dev
+	test -d $(LFW) || { echo "needs LFW with MAAD-style labels at $(LFW)"; exit 1; }
+	mkdir -p $(WORK)
+	$(BIN)/clip-smu encoders check dlib $(LFW)/images.tar --pairs $(LFW)/pairs.txt --json > $@.part
+	mv $@.part $@
 
 clean:
 	rm -rf $(VENV) build

@@ -186,7 +186,7 @@ def fit(
         tower, _ = training.run("all identities", np.arange(len(known.labels)), None, steps)
         positive, negative = training.prompt_vectors(tower, None)
         export_tower(tower, training.tokenizer, output, [prompts(row)[0] for row in ATTRIBUTES])
-    calibration = calibrate(out_of_fold, known.labels, config.error_rate)
+    calibration = calibrate(out_of_fold, known.labels, config.error_rate, known.templates.identities)
     reader = Interpreter(
         name or output.resolve().name,
         table.card.name if table.card else "unknown",
