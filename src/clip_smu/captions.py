@@ -187,7 +187,7 @@ def paper_caption(labels: Labels) -> str:
     yes = _settled(_sides(labels)[0])
     free = [ATTRIBUTES[i].before for i in _FREE if i in yes]
     bound = [ATTRIBUTES[i].before for i in _BOUND if i in yes]
-    nouns = [_POSITIVE[i][0] for i in _ORDER if i in yes and not ATTRIBUTES[i].before]
+    nouns = [noun for i, noun in PAPER_NOUNS if i in yes]
     return f"A photo of {_person(free, bound, 'face')}{' with ' if nouns else ''}{_list(nouns)}."
 
 
@@ -235,6 +235,24 @@ def caption(labels: Labels, *, rng: Random | None = None, negatives: bool = Fals
     elif denial:
         sentences[0] += f" who {denial}"
     return _capital(". ".join(sentences)) + "."
+
+
+def settled(labels: Labels) -> list[int]:
+    """The 47 labels without what no caption words: contradictions, and a "no" that goes without saying.
+
+    Example:
+        >>> kept = settled({"Bald": 1, "Gray_Hair": 1, "Bangs": -1, "Smiling": -1})
+        >>> [name for name, value in zip(NAMES, kept) if value]
+        ['Bald', 'Smiling']
+
+    Raises:
+        LabelError: there are not 47 labels, or one is none of 1, 0, -1.
+        InputError: a mapping names no attribute of the table.
+    """
+    yes, no = _sides(labels)
+    yes = _settled(yes)
+    no = _unsaid(yes, no)
+    return [1 if i in yes else -1 if i in no else 0 for i in range(len(NAMES))]
 
 
 def describe(positive: Sequence[str], negative: Sequence[str] = (), *, subject: str = "template") -> str:
@@ -564,6 +582,10 @@ def _pool(phrases: Sequence[str], joint: str, first: str, *, faces: bool = False
 _POSITIVE = tuple(
     _pool(row.positives, *_split(row.positives[0]), faces=row.group == "face shape") for row in ATTRIBUTES
 )
+PAPER_NOUNS: tuple[tuple[int, str], ...] = tuple(
+    (i, _POSITIVE[i][0]) for i in _ORDER if not ATTRIBUTES[i].before
+)
+"""(column, noun) of all that `paper_caption` lists after "with", in its order."""
 _OPPOSITE = {
     i: _pool(row.negatives, *_split(row.negative))
     for i, row in enumerate(ATTRIBUTES)

@@ -1,0 +1,138 @@
+"""``clip-smu labels``: convert, show, prepare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clip_smu.cli.show import note, write
+from clip_smu.cli.show import show as show_table
+
+if TYPE_CHECKING:
+    from clip_smu.preparation import PreparationReport, Summary
+
+app = typer.Typer(
+    help="Attribute labels: convert other data sets' into MAAD-Face's form, show them, prepare a training set.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+LabelFile = Annotated[Path, typer.Argument(metavar="FILE", help="csv or Parquet in the MAAD form.")]
+Names = Annotated[Path | None, typer.Option("--list", help="List of the photos that count; default, all.")]
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="CelebA's or VGGFace2's folder, or a csv or Parquet.")],
+    form: Annotated[str, typer.Option("--from", help="celeba, vggface2 or maad.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Labels as .csv or .parquet; lists go beside it.")
+    ],
+) -> None:
+    """Write the labels of a data set in the MAAD form, and its lists."""
+    from clip_smu.datasets import convert as run
+
+    done = run(source, form, output)
+    write(f"{done.labels}: {done.photos} photos of {done.persons} persons")
+    for part, file in done.lists.items():
+        write(f"{file}: {done.sizes[part]} photos")
+    for text in done.notes:
+        note(text)
+
+
+@app.command()
+def show(
+    file: LabelFile,
+    templates: Annotated[
+        str | None, typer.Option(help="Templates: also say how they join with the labels.")
+    ] = None,
+    only: Names = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what labels say of each attribute, and how they join with templates."""
+    from clip_smu.labels import read_labels, read_list
+    from clip_smu.preparation import summarise
+    from clip_smu.templates import read_templates
+
+    found = summarise(
+        read_labels(file),
+        None if templates is None else read_templates(templates),
+        None if only is None else read_list(only),
+    )
+    if as_json:
+        write(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        _show(found)
+
+
+@app.command()
+def prepare(
+    templates: Annotated[
+        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
+    ],
+    labels: Annotated[Path, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
+    only: Names = None,
+    keep_all: Annotated[
+        bool, typer.Option("--all", help="Keep all photos of a caption; default, one, as in the paper.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="List of the photos that remain, for fit --train.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of one photo for each caption.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Take the photos that can be trained on; say how many each step removed."""
+    from clip_smu.labels import read_labels, read_list, write_list
+    from clip_smu.preparation import prepare as run
+
+    names = None if only is None else read_list(only)
+    done = run(templates, read_labels(labels), names, unique=not keep_all, seed=seed)
+    if as_json:
+        write(json.dumps({"feeding": done.report.feeding, "steps": done.report.rows()}, ensure_ascii=False))
+    else:
+        _show_steps(done.report)
+    if output is not None:
+        write_list(done.templates.images, output)
+        if not as_json:
+            write(f"{output}: {len(done.templates)} photos")
+
+
+def _show(found: Summary) -> None:
+    from rich.table import Table
+
+    from clip_smu.attributes import NAMES
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("attribute", no_wrap=True)
+    for title in ("yes", "no", "unknown", "yes of known"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, (yes, no, unknown) in zip(NAMES, found.counts.tolist(), strict=True):
+        share = f"{yes / (yes + no):.1%}" if yes + no else "-"
+        table.add_row(name, str(yes), str(no), str(unknown), share)
+    show_table(table)
+    write(f"{found.photos} photos of {found.persons} persons, {found.captions} distinct captions")
+    if found.duplicates:
+        write(f"{found.duplicates} rows repeated another and were left out")
+    if found.joined is not None:
+        for what, count in found.joined.report().items():
+            write(f"{count:>9} {what}")
+
+
+def _show_steps(report: PreparationReport) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("removed", no_wrap=True)
+    for title in ("before", "removed", "after"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in report.rows():
+        table.add_row(row["step"], *(str(row[key]) for key in ("before", "removed", "after")))
+    show_table(table)
+    kept = report.after / report.before if report.before else 0.0
+    write(f"{report.after} of {report.before} photos remain ({kept:.1%})")
+    if report.feeding:
+        write(f"fed as the card says: {report.feeding}")
