@@ -8,71 +8,50 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.captions import prompts
+from clip_smu.captions import paper_caption, prompts
 from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.interpreter import load_interpreter
 from clip_smu.labels import Labels
-from faces import DIM, toy_card, toy_data
+from faces import DIM, slow_scores, toy_card, toy_data
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from clip_smu import fitting, towers  # noqa: E402
+from clip_smu import towers, training  # noqa: E402
 from clip_smu.fitting import FitConfig, fit  # noqa: E402
-from clip_smu.losses import attribute_loss, balance_weights  # noqa: E402
 from clip_smu.text import TextEncoder  # noqa: E402
 from clip_smu.towers import TowerSize  # noqa: E402
 
-TINY = FitConfig(size=TowerSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2)
+TINY = FitConfig(size=TowerSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2, device="cpu")
+SMALL = {
+    "attribute": TINY,
+    "clip": replace(TINY, objective="clip", batch_size=32, steps=60),
+    "multipositive": replace(TINY, objective="multipositive", captions=48, steps=60),
+}
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fit") / "it"
-    table, labels = toy_data()
-    fit(table, labels, folder, config=TINY)
-    return folder
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished fit of each objective."""
+    made = {objective: tmp_path_factory.mktemp(objective) / "it" for objective in SMALL}
+    for objective, folder in made.items():
+        fit(*toy_data(), folder, config=SMALL[objective])
+    return made
 
 
-def test_loss_is_the_definition() -> None:
-    rng = np.random.default_rng(0)
-    x, positive, negative = rng.normal(size=(5, 4)), rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 2, 4))
-    labels = rng.choice([-1, 0, 1], (5, 3))
-    scale, bias, weights = rng.random(3) * 5, rng.normal(size=3), rng.random((2, 3)) + 0.5
-    total = weight = 0.0
-    for n in range(5):
-        for k in range(3):
-            if labels[n, k]:
-                w = weights[0 if labels[n, k] > 0 else 1, k]
-                losses = [
-                    np.log1p(np.exp(-labels[n, k] * (scale[k] * (x[n] @ p - x[n] @ q) + bias[k])))
-                    for p, q in zip(positive[k], negative[k], strict=True)
-                ]
-                total, weight = total + w * np.mean(losses), weight + w
-    tensors = [
-        torch.tensor(a, dtype=torch.float64) for a in (x, labels, positive, negative, scale, bias, weights)
-    ]
-    assert attribute_loss(*tensors).item() == pytest.approx(total / weight, rel=1e-12)
-    tensors[1][:] = 0
-    assert attribute_loss(*tensors).item() == 0  # nothing known, nothing learnt
-
-
-def test_weights_give_both_classes_the_same_total() -> None:
-    labels = torch.tensor([[1, 1, 0], [-1, 1, 0], [-1, 1, 1], [-1, 1, -1]])
-    weights = balance_weights(labels)
-    torch.testing.assert_close(weights[:, 0] * torch.tensor([1, 3]), torch.tensor([2.0, 2.0]))
-    assert weights[:, 1].tolist() == [0, 0]  # one class only: nothing to learn
-    torch.testing.assert_close(weights[:, 2], torch.ones(2))
+@pytest.fixture(scope="module")
+def fitted(folders: dict[str, Path]) -> Path:
+    return folders["attribute"]
 
 
 def test_finds_what_is_there(fitted: Path) -> None:
-    from clip_smu.interpreter import load_interpreter
-
     made = load_interpreter(fitted)
     aucs = [row.auc for row in made.evidence]
     assert np.mean(aucs) > 0.62  # 200 faces a training, d = 16; chance is 0.5
@@ -92,8 +71,6 @@ def test_finds_what_is_there(fitted: Path) -> None:
 
 
 def test_onnx_repeats_pytorch(fitted: Path) -> None:
-    from clip_smu.interpreter import load_interpreter
-
     made = load_interpreter(fitted)
     encoder = TextEncoder(fitted / "text_encoder.onnx", fitted / "tokenizer.json")
     for k in (0, 21, 46):
@@ -110,24 +87,52 @@ def test_padding_does_not_matter() -> None:
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
 
 
-def test_same_seed_same_weights_and_killed_and_resumed_too(fitted: Path, tmp_path: Path) -> None:
-    """Killed twice, in two different trainings; the weights' bytes are those of the run without a break."""
+@pytest.mark.parametrize("objective", list(SMALL))
+def test_same_seed_same_weights_and_killed_and_resumed_too(
+    objective: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """Killed on the way; the weights' bytes are those of the run without a break."""
     output = tmp_path / "it"
     code = (
-        "from faces import toy_data; from test_fitting import TINY; from clip_smu import fitting\n"
-        f"fitting.fit(*toy_data(), {str(output)!r}, config=TINY)"
+        "from faces import toy_data; from test_fitting import SMALL; from clip_smu import fitting\n"
+        f"fitting.fit(*toy_data(), {str(output)!r}, config=SMALL[{objective!r}])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    for state in ("fold-1-of-2.pt", "all-identities.pt"):
+    killed_in = {"attribute": ("fold-1-of-2.pt", "all-identities.pt"), "clip": ("fold-1-of-2.pt",)}
+    for state in killed_in.get(objective, ("all-identities.pt",)):
         job = subprocess.Popen([sys.executable, "-c", code], env=environment)
         deadline = time.monotonic() + 120
         while not (output / ".fit" / state).exists() and job.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         job.send_signal(signal.SIGKILL)
         assert job.wait() == -signal.SIGKILL, "it was over before it could be killed"
-    fit(*toy_data(), output, config=TINY)
-    for file in ("prompts.safetensors", "text_encoder.onnx"):
-        assert (output / file).read_bytes() == (fitted / file).read_bytes()
+    fit(*toy_data(), output, config=SMALL[objective])
+    for file in ("prompts.safetensors", "text_encoder.onnx", "curves.csv"):
+        assert (output / file).read_bytes() == (folders[objective] / file).read_bytes()
+
+
+def test_clip_reads_by_the_positive_prompt_alone(folders: dict[str, Path]) -> None:
+    made, (table, _) = load_interpreter(folders["clip"]), toy_data(20)
+    assert not made.negative.any()
+    assert not made.centre.any()
+    encoder = TextEncoder(folders["clip"] / "text_encoder.onnx", folders["clip"] / "tokenizer.json")
+    words = encoder.encode([paper_caption({name: 1}) for name in NAMES])
+    vectors = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)
+    read = made.interpret(table.vectors)
+    np.testing.assert_allclose(read.scores, vectors @ words.T, atol=1e-4)
+    np.testing.assert_allclose(read.scores[3], slow_scores(made, table.vectors[3]), atol=1e-5)
+    asked = made.ask("A photo of a smiling face.", table.vectors)
+    np.testing.assert_allclose(asked.scores, read.scores[:, NAMES.index("Smiling")], atol=1e-4)
+    assert asked.unseen == ()
+    assert made.unseen_words("wears spectacles") == ("wears", "spectacles")
+
+
+def test_the_other_objectives_find_what_is_there_too(folders: dict[str, Path]) -> None:
+    for objective, least in (("clip", 0.52), ("multipositive", 0.6)):
+        made = load_interpreter(folders[objective])
+        assert np.mean([row.auc for row in made.evidence]) > least
+        assert made.provenance["objective"] == objective
+        assert made.provenance["captions"]["shortened"] > 0
 
 
 def test_finished_fit_is_not_repeated_nor_overwritten(fitted: Path) -> None:
@@ -194,4 +199,4 @@ def test_an_attribute_without_labels_gets_no_verdict(tmp_path: Path) -> None:
     assert np.isfinite(read.probabilities).all()
     assert NAMES[5] in made.attributes
     assert toy_card().name == made.encoder
-    assert TINY.steps >= fitting.EVALUATE_EVERY
+    assert TINY.steps >= training.EVALUATE_EVERY

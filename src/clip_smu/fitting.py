@@ -7,101 +7,156 @@ scores the readings are calibrated. The interpreter's own text encoder is then t
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
-import math
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from clip_smu.attributes import ATTRIBUTES, NAMES
 from clip_smu.calibrate import calibrate
-from clip_smu.captions import prompts, vocabulary
+from clip_smu.captions import prompts
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter import Interpreter, load_interpreter, usable, why_unusable
 from clip_smu.labels import Labelled, Labels, join, read_labels, read_list
-from clip_smu.losses import attribute_loss, balance_weights
-from clip_smu.metrics import auc
 from clip_smu.model_card import write_model_card
+from clip_smu.objectives import OBJECTIVES, TrainConfig
 from clip_smu.sampling import identity_folds
-from clip_smu.storage import atomic, claim_folder
+from clip_smu.storage import claim_folder
 from clip_smu.templates import Templates, read_templates
-from clip_smu.towers import TextTower, TowerSize, export_tower, mini_tokenizer, mini_tower, padded_ids
+from clip_smu.towers import MINI, TowerSize, export_tower
+from clip_smu.training import PRECISIONS, Progress, Trainer
 
-EVALUATE_EVERY = 25  # steps
-SAVE_EVERY = 50
-WATCHED_PROMPTS = 4  # paraphrases of each prompt that early stopping looks at
-_FIRST_SCALE = 10.0
-_SCALE_RATE = 10.0  # scale and bias learn this much faster than the text encoder
-_WARM_UP = 0.1
-_BATCH_SENTENCES = 256
-
-Floats = NDArray[np.float32]
-Progress = Callable[[str, int, int], None]
+_RATE, _RATE_PRETRAINED = (
+    1e-3,
+    1e-5,
+)  # from scratch; of a text encoder that knows its words (the authors' code)
 
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """Settings of one fit.
+    """Settings of one fit. ``None`` stands for the objective's own default (`clip_smu.objectives.OBJECTIVES`).
 
     Attributes:
-        objective: ``attribute``, see :func:`clip_smu.losses.attribute_loss`.
+        objective: ``attribute``, ``multipositive``, or ``clip``, the paper's; see :mod:`clip_smu.losses`.
+        text_encoder: ``mini``, trained from scratch, or a CLIP: its name on the Hugging Face Hub
+            (``openai/clip-vit-base-patch32``) or a folder in transformers' form.
         size: of the text encoder ``mini``.
         steps: most optimiser steps of one training.
         batch_size: templates a step.
-        learning_rate, weight_decay: of AdamW; the rate warms up and then falls along a cosine.
-        paraphrases: sentences drawn for each prompt at each step.
+        captions: sentences a step, objective ``multipositive``.
+        learning_rate: of AdamW with betas .9 and .999; default, 1e-3 for ``mini`` and 1e-5 for a CLIP.
+        weight_decay: without it AdamW is Adam.
+        paraphrases: sentences drawn for each prompt at each step, objective ``attribute``.
         folds: identity folds for calibration, 2 or more.
         patience: evaluations without a better AUC before a training stops.
         error_rate: share of wrong verdicts to choose thresholds for, 0.01 to 0.5.
+        precision: ``float32``, or on a GPU ``bf16`` or ``fp16``.
+        accumulate: parts that a step's sentences are encoded in, to save memory; the result stays the same.
+        tensorboard: also write the curves for TensorBoard, into the output folder.
+        device: ``cpu`` or ``cuda``; default, the GPU where there is one.
         seed: of everything random.
 
     Example:
-        >>> FitConfig(error_rate=0.05).folds
-        5
+        >>> FitConfig(error_rate=0.05).objective
+        'attribute'
     """
 
     objective: str = "attribute"
+    text_encoder: str = MINI
     size: TowerSize = field(default_factory=TowerSize)
-    steps: int = 500
-    batch_size: int = 2048
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
+    steps: int | None = None
+    batch_size: int | None = None
+    captions: int = 128
+    learning_rate: float | None = None
+    weight_decay: float | None = None
     paraphrases: int = 1
-    folds: int = 5
+    folds: int | None = None
     patience: int = 8
     error_rate: float = 0.10
+    precision: str = "float32"
+    accumulate: int = 1
+    tensorboard: bool = False
+    device: str | None = None
     seed: int = 0
 
     def check(self) -> None:
-        """Raises InputError where a setting cannot be used."""
+        """Raises InputError where a setting cannot be used here."""
         for name, low, high in (
             ("steps", 1, 10**7),
             ("batch_size", 1, 10**7),
+            ("captions", 1, 10**6),
             ("learning_rate", 1e-9, 10),
+            ("weight_decay", 0, 10),
             ("paraphrases", 1, 12),
             ("folds", 2, 100),
             ("patience", 1, 10**6),
+            ("accumulate", 1, 10**6),
             ("error_rate", 0.01, 0.5),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise InputError(f"{name} must be between {low} and {high}, not {value}")
-        if self.objective != "attribute":
-            raise InputError(f"the objective must be 'attribute', not {self.objective!r}")
+        for name, choices in (
+            ("objective", tuple(OBJECTIVES)),
+            ("precision", tuple(PRECISIONS)),
+            ("device", ("cpu", "cuda", None)),
+        ):
+            if getattr(self, name) not in choices:
+                known = ", ".join(choice for choice in choices if choice)
+                raise InputError(f"the {name} must be one of {known}, not {getattr(self, name)!r}")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError(
+                "the device cuda must be there, PyTorch finds none: leave the setting out, or give cpu"
+            )
+        if self.precision != "float32" and self.resolved_device == "cpu":
+            raise InputError(
+                f"the precision must be float32 on a CPU, not {self.precision}: that needs a GPU (cuda)"
+            )
+        if self.tensorboard and find_spec("tensorboard") is None:
+            raise InputError(
+                "tensorboard needs the package tensorboard, which is not installed: pip install tensorboard"
+            )
+
+    @property
+    def resolved_device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    def training(self, encoder: str) -> TrainConfig:
+        """The settings of each training, all filled in, for templates of ``encoder``."""
+        row = OBJECTIVES[self.objective]
+        of_clip = encoder.startswith("clip-vit")
+        rate = _RATE if self.text_encoder == MINI else _RATE_PRETRAINED
+        return TrainConfig(
+            self.objective,
+            self.text_encoder,
+            self.size,
+            row.steps if self.steps is None else self.steps,
+            (row.batch_size_clip if of_clip else row.batch_size)
+            if self.batch_size is None
+            else self.batch_size,
+            self.captions,
+            rate if self.learning_rate is None else self.learning_rate,
+            row.weight_decay if self.weight_decay is None else self.weight_decay,
+            self.paraphrases,
+            self.patience,
+            self.precision,
+            self.accumulate,
+            self.resolved_device,
+            self.seed,
+        )
 
 
 def fit(
@@ -161,11 +216,15 @@ def fit(
     checked = _labelled(table, rows, test)[0] if test is not None else None
     if checked is not None:
         _refuse_overlap(known, checked)
+    settings = config.training(table.card.name if table.card else "unknown")
+    folds = config.folds or OBJECTIVES[config.objective].folds
+    trainer = Trainer(settings, known.templates.vectors, known.labels, output, progress=progress)
     job = {
         "command": "fit",
         "config": asdict(config),
         "data": _fingerprint(known, checked),
         "version": _recipe(),
+        "text_encoder": trainer.fingerprint(),
         "feeding": checked_feeding,
     }
     if (output / "interpreter.json").is_file() and not overwrite:
@@ -177,15 +236,23 @@ def fit(
         )
     started = time.time()
     work = output / ".fit"
-    if output.is_dir() and not work.is_dir() and any(output.iterdir()) and not overwrite:
-        raise InputError(f"{output} is not empty and holds no unfinished fit: choose another output folder")
-    claim_folder(work, job, overwrite=overwrite)
-    with _deterministic():
-        training = _Training(config, known, work, progress or (lambda *_: None))
-        out_of_fold, steps = training.cross_fit()
-        tower, _ = training.run("all identities", np.arange(len(known.labels)), None, steps)
-        positive, negative = training.prompt_vectors(tower, None)
-        export_tower(tower, training.tokenizer, output, [prompts(row)[0] for row in ATTRIBUTES])
+    if trainer.ranks.main:
+        if output.is_dir() and not work.is_dir() and any(output.iterdir()) and not overwrite:
+            raise InputError(
+                f"{output} is not empty and holds no unfinished fit: choose another output folder"
+            )
+        claim_folder(work, job, overwrite=overwrite)
+    trainer.ranks.wait()
+    everyone = np.arange(len(known.labels))
+    with trainer.running(work, tensorboard=config.tensorboard):
+        out_of_fold, best_steps = _cross_fit(trainer, known, folds)
+        steps = int(np.median(best_steps))
+        trained = trainer.train("all identities", everyone, None, steps)
+        positive, negative = trainer.prompt_vectors(trained.tower)
+        if trainer.ranks.main:
+            export_tower(
+                trained.tower, trainer.language.tokenizer, output, [prompts(row)[0] for row in ATTRIBUTES]
+            )
     calibration = calibrate(out_of_fold, known.labels, config.error_rate, known.templates.identities)
     reader = Interpreter(
         name or output.resolve().name,
@@ -193,11 +260,11 @@ def fit(
         NAMES,
         positive,
         negative,
-        training.centre(np.arange(len(known.labels))),
+        trainer.centre(everyone),
         calibration,
         (),
         config.error_rate,
-        vocabulary(),
+        OBJECTIVES[config.objective].reading.words(),
         {},
         output,
     )
@@ -213,14 +280,17 @@ def fit(
     provenance = {
         "job": _digest(job),
         "objective": config.objective,
-        "text_encoder": "mini",
+        "text_encoder": config.text_encoder,
+        "context": trainer.language.context,
         "config": asdict(config),
+        "settings": asdict(settings) | {"folds": folds},
         "trained_on": {
             "faces": len(known.labels),
             "persons": len(set(known.templates.identities)),
             **train_report,
         },
         "steps": steps,
+        "captions": trained.report,
         "evidence_from": source,
         "feeding": checked_feeding,
         "verdicts": verdict_errors(calibration, scores, measured.labels, config.error_rate),
@@ -230,159 +300,27 @@ def fit(
         "prompts_sha256": hashlib.sha256(positive.tobytes() + negative.tobytes()).hexdigest(),
     }
     interpreter = replace(reader, evidence=evidence, provenance=provenance)
-    write_model_card(interpreter, output)
-    interpreter.save(output)  # interpreter.json last: its presence says that the folder is whole
-    shutil.rmtree(work, ignore_errors=True)
+    if trainer.ranks.main:
+        write_model_card(interpreter, output)
+        interpreter.save(output)  # interpreter.json last: its presence says that the folder is whole
+        shutil.rmtree(work, ignore_errors=True)
+    trainer.ranks.wait()
     return load_interpreter(output)
 
 
-class _Training:
-    """The trainings of one fit: shared data, prompts and settings; each run saves its state as it goes."""
-
-    def __init__(self, config: FitConfig, known: Labelled, work: Path, progress: Progress) -> None:
-        self.config, self.known, self.work, self.progress = config, known, work, progress
-        self.units = known.templates.vectors / np.linalg.norm(known.templates.vectors, axis=1, keepdims=True)
-        self.tokenizer: Tokenizer = mini_tokenizer()
-        sentences = [[prompts(row, side) for row in ATTRIBUTES] for side in (True, False)]
-        self.counts = np.array([[len(group) for group in side] for side in sentences])  # (2, K)
-        self.offsets = np.concatenate([[0], np.cumsum(self.counts.reshape(-1))[:-1]]).reshape(
-            self.counts.shape
-        )
-        self.ids = padded_ids(
-            self.tokenizer, [text for side in sentences for group in side for text in group]
-        )
-
-    def cross_fit(self) -> tuple[NDArray[np.float64], int]:
-        """(N, K) scores of every face by a text encoder that did not see its person; the median best step."""
-        config, labels = self.config, self.known.labels
-        fold_of = identity_folds(self.known.templates.identities, config.folds, config.seed)
-        scores = np.zeros(labels.shape, dtype=np.float64)
-        best_steps = []
-        for fold in range(config.folds):
-            inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-            tower, best = self.run(f"fold {fold + 1} of {config.folds}", inside, outside, config.steps)
-            positive, negative = self.prompt_vectors(tower, None)
-            scores[outside] = self.centred(outside, inside) @ (positive - negative).T
-            best_steps.append(best)
-        return scores, int(np.median(best_steps))
-
-    def centre(self, rows: NDArray[np.intp]) -> Floats:
-        """(d,) mean of unit templates."""
-        return np.asarray(self.units[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
-
-    def centred(self, rows: NDArray[np.intp], centre_of: NDArray[np.intp]) -> Floats:
-        """(M, d) unit templates less the centre of ``centre_of``, made unit again."""
-        moved = self.units[rows] - self.centre(centre_of)
-        return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), dtype=np.float32)
-
-    def run(
-        self, stage: str, rows: NDArray[np.intp], held_out: NDArray[np.intp] | None, steps: int
-    ) -> tuple[TextTower, int]:
-        """Trains on ``rows``; with ``held_out`` faces keeps the step of best mean AUC on them.
-
-        Returns the text encoder and its step. The state is saved on the way and taken up again.
-        """
-        config = self.config
-        file = self.work / f"{stage.replace(' ', '-')}.pt"
-        x = torch.from_numpy(self.centred(rows, rows))
-        y = torch.from_numpy(self.known.labels[rows].astype(np.float32))
-        weights = balance_weights(y)
-        tower = mini_tower(x.shape[1], config.size, config.seed)
-        log_scale = torch.nn.Parameter(torch.full((y.shape[1],), math.log(_FIRST_SCALE)))
-        bias = torch.nn.Parameter(torch.zeros(y.shape[1]))
-        optimiser = torch.optim.AdamW(
-            [
-                {"params": list(tower.parameters()), "weight_decay": config.weight_decay, "speed": 1.0},
-                {"params": [log_scale, bias], "weight_decay": 0.0, "speed": _SCALE_RATE},
-            ],
-            lr=config.learning_rate,
-        )
-        state: dict[str, Any] = {"step": 0, "best_auc": -1.0, "best_step": 0, "waited": 0, "best": None}
-        if file.is_file():
-            saved = torch.load(file, weights_only=True)
-            state = saved["state"]
-            tower.load_state_dict(saved["tower"])
-            optimiser.load_state_dict(saved["optimiser"])
-            with torch.no_grad():
-                log_scale.copy_(saved["log_scale"])
-                bias.copy_(saved["bias"])
-        watched = None if held_out is None else self.centred(held_out, rows)
-        while state["step"] < steps and state["waited"] < config.patience:
-            tower.train()
-            rng = np.random.default_rng([config.seed, len(rows), state["step"]])
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate * group["speed"] * _rate(state["step"], config.steps)
-            batch = (
-                slice(None)
-                if len(rows) <= config.batch_size
-                else torch.from_numpy(rng.choice(len(rows), config.batch_size, replace=False))
-            )
-            drawn = self.offsets[..., None] + rng.integers(
-                0, self.counts[..., None], (*self.counts.shape, config.paraphrases)
-            )
-            vectors = tower(self.ids[torch.from_numpy(drawn.reshape(-1))]).reshape(
-                *drawn.shape, -1
-            )  # (2, K, P, d)
-            loss = attribute_loss(x[batch], y[batch], vectors[0], vectors[1], log_scale.exp(), bias, weights)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            state["step"] += 1
-            last = state["step"] == steps
-            if watched is not None and (state["step"] % EVALUATE_EVERY == 0 or last):
-                positive, negative = self.prompt_vectors(tower, WATCHED_PROMPTS)
-                assert held_out is not None
-                mean = float(
-                    np.nanmean(auc(watched @ (positive - negative).T, self.known.labels[held_out]).value)
-                )
-                if mean > state["best_auc"]:
-                    best = {key: value.clone() for key, value in tower.state_dict().items()}
-                    state |= {"best_auc": mean, "best_step": state["step"], "waited": 0, "best": best}
-                else:
-                    state["waited"] += 1
-            if state["step"] % SAVE_EVERY == 0 or last:
-                saved = {
-                    "state": state,
-                    "tower": tower.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "log_scale": log_scale.detach(),
-                    "bias": bias.detach(),
-                }
-                with atomic(file) as temporary:
-                    buffer = io.BytesIO()  # a full disk is then an OSError like any other
-                    torch.save(saved, buffer)
-                    temporary.write_bytes(buffer.getbuffer())
-            self.progress(stage, state["step"], steps)
-        self.progress(stage, steps, steps)
-        if state["best"] is not None:
-            tower.load_state_dict(state["best"])
-            return tower, state["best_step"]
-        return tower, state["step"]
-
-    @torch.no_grad()
-    def prompt_vectors(self, tower: TextTower, most: int | None) -> tuple[Floats, Floats]:
-        """(K, d) unit vectors of positive and negative prompts: means over (``most``) paraphrases."""
-        tower.eval()
-        limit = self.counts if most is None else np.minimum(self.counts, most)
-        chosen = [
-            np.linspace(0, count - 1, take).round().astype(np.int64) + offset
-            for count, take, offset in zip(self.counts.flat, limit.flat, self.offsets.flat, strict=True)
-        ]
-        ids = self.ids[torch.from_numpy(np.concatenate(chosen))]
-        vectors = torch.cat([tower(part) for part in torch.split(ids, _BATCH_SENTENCES)]).numpy()
-        starts = np.concatenate([[0], np.cumsum(limit.reshape(-1))[:-1]])
-        means = np.add.reduceat(vectors, starts, axis=0)
-        means /= np.linalg.norm(means, axis=1, keepdims=True)
-        positive, negative = means.astype(np.float32).reshape(2, len(NAMES), -1)
-        return np.ascontiguousarray(positive), np.ascontiguousarray(negative)
-
-
-def _rate(step: int, steps: int) -> float:
-    """Warm-up over the first tenth, then a cosine to zero."""
-    warm = max(1, round(_WARM_UP * steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[np.float64], list[int]]:
+    """(N, K) scores of every face by a text encoder that did not see its person; the best step of each fold."""
+    scores = np.zeros(known.labels.shape, dtype=np.float64)
+    fold_of = identity_folds(known.templates.identities, folds, trainer.config.seed)
+    best_steps = []
+    for fold in range(folds):
+        inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        stage = f"fold {fold + 1} of {folds}"
+        trained = trainer.train(stage, inside, outside, trainer.config.steps)
+        positive, negative = trainer.prompt_vectors(trained.tower)
+        scores[outside] = trainer.centred(outside, inside) @ (positive - negative).T
+        best_steps.append(trained.step)
+    return scores, best_steps
 
 
 def _labelled(
@@ -439,13 +377,3 @@ def _recipe() -> str:
 
 def _digest(job: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _deterministic() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)

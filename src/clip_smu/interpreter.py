@@ -8,7 +8,8 @@
     └── README.md               the model card
 
 A template t is read as ``x = unit(unit(t) - centre)``, where ``centre`` is the mean of the training faces' unit
-templates; attribute k scores ``cos(x, positive_k) - cos(x, negative_k)``. The scale of t does not matter.
+templates; attribute k scores ``cos(x, positive_k) - cos(x, negative_k)``. The scale of t does not matter. A paper-like
+reading, ``cos(t, positive_k)`` alone, is the same with negative and centre of zeros.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Reading:
     Attributes:
         attribute: MAAD-Face's name.
         label: the same in plain words.
-        score: difference of cosines to the positive and to the negative prompt, -2 to 2.
+        score: difference of cosines to the positive and to the negative prompt, -2 to 2; where the interpreter has
+            no negative prompts, the cosine to the positive one.
         probability: calibrated, 0 to 1.
         verdict: ``encoded``, ``not encoded`` or ``cannot tell``.
         evidence: figures on held-out faces.
@@ -167,8 +169,9 @@ class Interpreter:
         name: what the user types.
         encoder: name of the encoder whose templates it reads; ``dim`` their length.
         attributes: K names, in MAAD-Face's order.
-        positive, negative: (K, d) float32 text embeddings of the prompts, rows of norm 1.
-        centre: (d,) float32, mean of the training faces' unit templates.
+        positive, negative: (K, d) float32 text embeddings of the prompts, rows of norm 1; negative is zeros where
+            attributes are read by their positive prompts alone.
+        centre: (d,) float32, mean of the training faces' unit templates; zeros where they are read uncentred.
         calibration, evidence: of each attribute.
         error_rate: the share of wrong verdicts that the thresholds were chosen for.
         known_words: words that the text encoder was trained on.
@@ -263,7 +266,6 @@ class Interpreter:
         arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
         with atomic(folder / "prompts.safetensors") as temporary:
             temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-        calibration = self.calibration
         write_json(
             folder / "interpreter.json",
             {
@@ -272,17 +274,7 @@ class Interpreter:
                 "encoder": self.encoder,
                 "dim": self.dim,
                 "error_rate": self.error_rate,
-                "attributes": [
-                    {
-                        "name": name,
-                        "slope": float(calibration.slope[k]),
-                        "intercept": float(calibration.intercept[k]),
-                        "green": float(calibration.green[k]),
-                        "red": float(calibration.red[k]),
-                        "evidence": _without_nan(asdict(self.evidence[k])),
-                    }
-                    for k, name in enumerate(self.attributes)
-                ],
+                "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
                 "known_words": sorted(self.known_words),
                 "provenance": self.provenance,
             },
@@ -295,15 +287,7 @@ class Interpreter:
             EncoderError: they come from another encoder.
             TemplateError: they have another length than ``self.dim``.
         """
-        if card is not None and card.name != self.encoder:
-            raise EncoderError(
-                f"the interpreter {self.name} reads templates of {self.encoder}, these are of {card.name}: "
-                f"use an interpreter that was fitted to {card.name}"
-            )
-        if dim is not None and dim != self.dim:
-            raise TemplateError(
-                f"the interpreter {self.name} reads templates of length {self.dim} ({self.encoder}), found length {dim}"
-            )
+        check_source("interpreter", self.name, self.encoder, self.dim, card, dim)
 
     @cached_property
     def _directions(self) -> Floats:
@@ -317,7 +301,9 @@ class Interpreter:
             raise InterpreterError(
                 "this interpreter was not loaded from a folder, so it has no text encoder to ask"
             )
-        return TextEncoder(self.folder / "text_encoder.onnx", self.folder / "tokenizer.json")
+        return TextEncoder(
+            self.folder / "text_encoder.onnx", self.folder / "tokenizer.json", self.provenance.get("context")
+        )
 
     def _cosines(self, vectors: Floats, directions: Floats) -> Floats:
         """(N, M) cosines of centred unit templates with (d, M) directions, by one matrix product."""
@@ -362,6 +348,56 @@ def why_unusable(vector: Floats) -> str:
     return "infinite or too large" if not np.isfinite(vector @ vector) else "zero"
 
 
+def check_source(
+    kind: str, name: str, encoder: str, own_dim: int, card: EncoderCard | None, dim: int | None
+) -> None:
+    """Refuses templates that the interpreter or probe (``kind``) called ``name`` was not made for.
+
+    Raises:
+        EncoderError: ``card`` is of another encoder than ``encoder``.
+        TemplateError: ``dim`` is another length than ``own_dim``.
+    """
+    if card is not None and card.name != encoder:
+        article = "an" if kind == "interpreter" else "a"
+        raise EncoderError(
+            f"the {kind} {name} reads templates of {encoder}, these are of {card.name}: "
+            f"use {article} {kind} that was fitted to {card.name}"
+        )
+    if dim is not None and dim != own_dim:
+        raise TemplateError(
+            f"the {kind} {name} reads templates of length {own_dim} ({encoder}), found length {dim}"
+        )
+
+
+def attribute_rows(
+    attributes: Sequence[str], calibration: Calibration, evidence: Sequence[Evidence]
+) -> list[dict[str, Any]]:
+    """Calibration and evidence as JSON values, one row an attribute; the form of both kinds of folder."""
+    return [
+        {
+            "name": name,
+            "slope": float(calibration.slope[k]),
+            "intercept": float(calibration.intercept[k]),
+            "green": float(calibration.green[k]),
+            "red": float(calibration.red[k]),
+            "evidence": _without_nan(asdict(evidence[k])),
+        }
+        for k, name in enumerate(attributes)
+    ]
+
+
+def read_attribute_rows(
+    rows: Sequence[dict[str, Any]],
+) -> tuple[tuple[str, ...], Calibration, tuple[Evidence, ...]]:
+    """Names, calibration and evidence from what :func:`attribute_rows` gave."""
+    columns = {key: np.array([row[key] for row in rows]) for key in ("slope", "intercept", "green", "red")}
+    return (
+        tuple(row["name"] for row in rows),
+        Calibration(**columns),
+        tuple(_evidence(row["evidence"]) for row in rows),
+    )
+
+
 def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
     """Loads an interpreter: one that ships with the package (``dlib-lfw``) or a folder.
 
@@ -393,19 +429,15 @@ def _read(folder: Path) -> Interpreter:
                 f"{folder} has format {values.get('format')}, this version reads {FORMAT}: update clip-smu"
             )
         arrays = load_file(folder / "prompts.safetensors")
-        rows = values["attributes"]
-        columns = {
-            key: np.array([row[key] for row in rows]) for key in ("slope", "intercept", "green", "red")
-        }
-        evidence = tuple(_evidence(row["evidence"]) for row in rows)
+        names, calibration, evidence = read_attribute_rows(values["attributes"])
         return Interpreter(
             values["name"],
             values["encoder"],
-            tuple(row["name"] for row in rows),
+            names,
             arrays["positive"],
             arrays["negative"],
             arrays["centre"],
-            Calibration(**columns),
+            calibration,
             evidence,
             values["error_rate"],
             frozenset(values["known_words"]),

@@ -74,14 +74,35 @@ def fit(
         str | None, typer.Option(help="JSON of clip-smu encoders check --json, kept with the evidence.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
-    objective: Annotated[str, typer.Option(help="Training objective.")] = "attribute",
+    objective: Annotated[
+        str, typer.Option(help="attribute, multipositive, or clip (the paper's).")
+    ] = "attribute",
+    text_encoder: Annotated[
+        str, typer.Option(help="mini, or a CLIP: a name on the Hugging Face Hub, or a folder.")
+    ] = "mini",
     error_rate: Annotated[
         float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
     ] = 0.10,
-    steps: Annotated[int, typer.Option(help="Most optimiser steps of one training.")] = 500,
-    batch_size: Annotated[int, typer.Option(help="Templates a step.")] = 2048,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
-    folds: Annotated[int, typer.Option(help="Identity folds for early stopping and calibration.")] = 5,
+    steps: Annotated[
+        int | None, typer.Option(help="Most optimiser steps of one training; default, the objective's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Templates a step; default, the objective's.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate; default, 1e-3 for mini, 1e-5 for a CLIP.")
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Identity folds for early stopping and calibration; default, the objective's."),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="float32; on a GPU also bf16 or fp16.")] = "float32",
+    accumulate: Annotated[
+        int, typer.Option(help="Parts that a step's sentences are encoded in, to save memory.")
+    ] = 1,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -90,8 +111,9 @@ def fit(
 
     run, config = clip_smu.fit, clip_smu.FitConfig
     settings = config(
-        objective=objective, steps=steps, batch_size=batch_size, learning_rate=learning_rate,
-        folds=folds, error_rate=error_rate, seed=seed,
+        objective=objective, text_encoder=text_encoder, steps=steps, batch_size=batch_size,
+        learning_rate=learning_rate, folds=folds, error_rate=error_rate, precision=precision,
+        accumulate=accumulate, tensorboard=tensorboard, seed=seed,
     )  # fmt: skip
     with stage_bars() as progress:
         made = run(

@@ -13,6 +13,7 @@ from clip_smu.errors import InputError, InterpreterError
 TOKENIZER_FILE = Path(__file__).parent / "mini_tokenizer.json"
 PAD, START, UNKNOWN, END = "<|pad|>", "<|startoftext|>", "<|unknown|>", "<|endoftext|>"
 CONTEXT = 32  # tokens that `mini` reads, start and end included
+CLIP_CONTEXT = 77
 
 
 class TextEncoder:
@@ -21,13 +22,13 @@ class TextEncoder:
     Args:
         model: ONNX file with input ``input_ids`` (B, L) int64 and output ``text`` (B, d) float32.
         tokenizer: file of the ``tokenizers`` library.
-        context: most tokens that the model reads.
+        context: most tokens that the model reads; default, by the tokenizer: 32 of `mini`, 77 of CLIP.
 
     Raises:
         InterpreterError: a file is missing or cannot be read.
     """
 
-    def __init__(self, model: Path, tokenizer: Path, context: int = CONTEXT) -> None:
+    def __init__(self, model: Path, tokenizer: Path, context: int | None = None) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -44,7 +45,8 @@ class TextEncoder:
         except Exception as error:  # both libraries raise bare exceptions of their own
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InterpreterError(f"the text encoder in {model.parent} cannot be read: {text}") from None
-        self._context = context
+        mini = self._tokenizer.token_to_id(PAD) is not None
+        self.context = context or (CONTEXT if mini else CLIP_CONTEXT)
 
     def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """(N, d) float32 rows of norm 1.
@@ -52,7 +54,7 @@ class TextEncoder:
         Raises:
             InputError: a sentence is empty, or longer than the text encoder reads.
         """
-        ids = token_ids(self._tokenizer, sentences, self._context)
+        ids = token_ids(self._tokenizer, sentences, self.context)
         rows = [self._session.run(["text"], {"input_ids": row[None]})[0][0] for row in ids]
         vectors = np.asarray(rows, dtype=np.float32)
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
