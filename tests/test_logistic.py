@@ -1,0 +1,143 @@
+"""Logistic regressions all at once: against scikit-learn, against the definition, and where there is no answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from clip_smu import logistic
+from clip_smu.errors import InputError
+from clip_smu.logistic import fit_logistic, logistic_probe, sweep_strength
+from clip_smu.metrics import auc
+from clip_smu.sampling import identity_folds
+
+N, D, K = 400, 20, 6
+
+
+def data(seed: int = 0, n: int = N, d: int = D) -> tuple[np.ndarray, np.ndarray]:
+    """Correlated rows off the origin; labels linear in them, rare and common, a third unknown."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) / np.sqrt(d) + rng.normal(size=d)
+    readings = (x - x.mean(axis=0)) @ rng.normal(size=(d, K)) / np.sqrt(d) + rng.normal(size=(n, K))
+    y = np.where(readings > np.linspace(-1.2, 1.6, K), 1, -1).astype(np.int8)
+    y[rng.random(y.shape) < 1 / 3] = 0
+    return x, y
+
+
+def peer(x: np.ndarray, y: np.ndarray, c: float) -> tuple[np.ndarray, float]:
+    """scikit-learn's solution of one attribute, solved by Newton's method."""
+    known = y != 0
+    model = LogisticRegression(C=c, tol=1e-12, max_iter=1000, solver="newton-cholesky").fit(
+        x[known], y[known]
+    )
+    return model.coef_[0], float(model.intercept_[0])
+
+
+@pytest.mark.parametrize("strength", [1e-3, 0.1, 10.0])
+def test_same_coefficients_as_scikit_learn(strength: float) -> None:
+    x, y = data()
+    weights, bias = fit_logistic(x, y, strength, tolerance=1e-9)
+    single, single_bias = fit_logistic(x.astype(np.float32), y, strength)
+    for k in range(K):
+        expected, intercept = peer(x, y[:, k], strength)
+        np.testing.assert_allclose(weights[k], expected, atol=1e-5 * max(1, strength))
+        assert bias[k] == pytest.approx(intercept, abs=1e-5 * max(1, strength))
+        areas = auc(np.column_stack([x @ expected, x @ single[k] + single_bias[k]]), y[:, [k, k]]).value
+        assert areas[0] == pytest.approx(areas[1], abs=1e-3)
+
+
+def test_more_columns_than_rows() -> None:
+    x, y = data(1, n=60, d=90)
+    weights, _ = fit_logistic(x, y, 0.1, tolerance=1e-9)
+    np.testing.assert_allclose(weights, [peer(x, y[:, k], 0.1)[0] for k in range(K)], atol=1e-6)
+
+
+def test_the_gradient_of_the_definition_is_zero() -> None:
+    x, y = data(2)
+    strength = np.logspace(-3, 1, K)  # each attribute at its own
+    weights, bias = fit_logistic(x, y, strength, tolerance=1e-9)
+    for k in range(K):
+        of_weights, of_bias = weights[k].copy(), 0.0
+        for row, label in zip(x, y[:, k].astype(float), strict=True):
+            if label:
+                pull = strength[k] * label / (1 + np.exp(label * (row @ weights[k] + bias[k])))
+                of_weights -= pull * row
+                of_bias -= pull
+        largest = max(np.abs(of_weights).max(), abs(of_bias))
+        assert largest <= 1.01e-9 * strength[k] * np.count_nonzero(y[:, k])
+
+
+def test_start_and_company_do_not_matter() -> None:
+    x, y = data(3)
+    alone = [fit_logistic(x, y[:, [k]], 0.5, tolerance=1e-9) for k in range(K)]
+    rng = np.random.default_rng(0)
+    for start in (None, (rng.normal(size=(K, D)), rng.normal(size=K))):
+        weights, bias = fit_logistic(x, y, 0.5, start=start, tolerance=1e-9)
+        np.testing.assert_allclose(weights, [one[0][0] for one in alone], atol=1e-6)
+        np.testing.assert_allclose(bias, [one[1][0] for one in alone], atol=1e-6)
+
+
+def test_a_path_of_strengths_is_the_fits_one_by_one() -> None:
+    x, y = data(4)
+    path = np.repeat(np.array([[1e-3], [0.1], [1.0], [30.0]]), K, axis=1)
+    weights, bias = logistic._Rows(x.astype(np.float32)).solve(y, path, None, 1e-6)
+    for s, c in enumerate(path[:, 0]):
+        one, intercept = fit_logistic(x, y, c, tolerance=1e-8)
+        np.testing.assert_allclose(weights[s], one, atol=2e-3 * max(1, np.abs(one).max()))
+        np.testing.assert_allclose(bias[s], intercept, atol=4e-3 * max(1, np.abs(intercept).max()))
+
+
+def test_one_class_only() -> None:
+    x, y = data(5)
+    y[:, 0], y[:, 1] = np.abs(y[:, 0]), 0
+    weights, bias = fit_logistic(x, y)
+    assert not weights[:2].any()
+    assert bias[0] == pytest.approx(np.log(np.count_nonzero(y[:, 0]) + 1))
+    assert bias[1] == 0
+    assert np.abs(weights[2:]).max() > 0.1
+
+
+def test_sweep_takes_the_best_on_persons_left_out() -> None:
+    x, y = data(6)
+    people = [f"p{row // 3}" for row in range(N)]
+    strengths = [0.001, 0.03, 1.0]
+    fold_of = identity_folds(people, 3, 7)
+    expected = []
+    for k in range(K):
+        areas = []
+        for c in strengths:
+            scores = np.zeros(N)
+            for fold in range(3):
+                weights, bias = peer(x[fold_of != fold], y[fold_of != fold, k], c)
+                scores[fold_of == fold] = x[fold_of == fold] @ weights + bias
+            areas.append(auc(scores, y[:, k]).value[0])
+        expected.append(strengths[int(np.argmax(areas))])
+    chosen = sweep_strength(x, y, people, strengths, 3, 7, tolerance=1e-7)
+    np.testing.assert_array_equal(chosen, expected)
+    assert len(set(expected)) > 1
+    weights, _ = logistic_probe(x, y, people, seed=7)
+    assert weights.shape == (K, D)
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = data(8)
+    with pytest.raises(InputError, match="same N above 0, found"):
+        fit_logistic(x[1:], y)
+    with pytest.raises(InputError, match="strength C must be positive"):
+        fit_logistic(x, y, 0.0)
+    broken = x.copy()
+    broken[3, 1] = np.nan
+    with pytest.raises(InputError, match="expected finite x"):
+        fit_logistic(broken, y)
+    monkeypatch.setattr(logistic, "_STEPS_SINGLE", 1)
+    monkeypatch.setattr(logistic, "_STEPS_DOUBLE", 2)
+    with pytest.raises(InputError, match="found no optimum for 6 attributes with C up to 1"):
+        fit_logistic(x, y)
+
+
+def test_float64_finishes_what_float32_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = data(9)
+    expected = fit_logistic(x, y, tolerance=1e-9)[0]
+    monkeypatch.setattr(logistic, "_STEPS_SINGLE", 2)
+    np.testing.assert_allclose(fit_logistic(x.astype(np.float32), y, tolerance=1e-9)[0], expected, atol=1e-5)
