@@ -1,0 +1,158 @@
+"""``clip-smu zero-shot`` and ``clip-smu captions``: CLIP off the shelf, and captions with their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clip_smu.cli.options import Overwrite
+from clip_smu.cli.show import note, progress_bar, show, write
+from clip_smu.errors import InputError
+
+if TYPE_CHECKING:
+    from clip_smu.generation import CaptionScores
+
+
+def zero_shot(
+    text_encoder: Annotated[
+        str,
+        typer.Option(
+            help="CLIP's text encoder: a folder with clip-vit-b32-text.onnx and its tokenizer, a folder of "
+            "transformers, or a name on the Hugging Face Hub."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the interpreter.")],
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="Encoder whose templates it reads: CLIP's image half.")
+    ] = "clip-vit-b32",
+    templates: Annotated[
+        str | None, typer.Option(help="Templates to calibrate on; without them no verdict is asserted.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option("--labels", "-l", help="csv in the MAAD form.")] = None,
+    train: Annotated[str | None, typer.Option(help="List of the photos to calibrate on.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
+    ] = None,
+    error_rate: Annotated[
+        float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
+    ] = 0.10,
+    name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained."""
+    from clip_smu.zero_shot import zero_shot as run
+
+    made = run(
+        text_encoder, output,
+        encoder=encoder, templates=templates, labels=labels, train=train, test=test,
+        error_rate=error_rate, name=name, overwrite=overwrite,
+    )  # fmt: skip
+    verdicts = made.provenance["verdicts"]
+    if verdicts is None:
+        write(f"{made.name}: 47 prompts of length {made.dim}, not calibrated; written to {output}")
+        return
+    aucs = [row.auc for row in made.evidence if row.auc == row.auc]
+    mean = f"{sum(aucs) / len(aucs):.4f}" if aucs else "unknown"
+    write(
+        f"{made.name}: mean AUC {mean} over {len(aucs)} attributes, from {made.provenance['evidence_from']}"
+    )
+    wrong = "-" if verdicts["error"] is None else f"{verdicts['error']:.1%}"
+    coverage = "-" if verdicts["coverage"] is None else f"{verdicts['coverage']:.1%}"
+    write(
+        f"wrong verdicts {wrong} (chosen: at most {error_rate:.0%}), coverage {coverage}; written to {output}"
+    )
+
+
+def captions(
+    interpreter: Annotated[str, typer.Argument(help="dlib-lfw, or a folder of an interpreter or a probe.")],
+    templates: Annotated[
+        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Captions as .csv or .jsonl, one row a template.")
+    ] = None,
+    way: Annotated[
+        str, typer.Option(help="calibrated, likely, threshold (the paper's) or greedy (the paper's).")
+    ] = "calibrated",
+    labels: Annotated[
+        str | None, typer.Option("--labels", "-l", help="csv in the MAAD form: judge all ways on it.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--list", help="List of the photos to caption and judge; default, all.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="With labels: figures of every attribute, as .csv.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="Of threshold: a score above it says yes.")] = 0.0,
+    margin: Annotated[float, typer.Option(help="Of greedy: likelihood that an attribute must add.")] = 0.2,
+    scale: Annotated[float, typer.Option(help="Of greedy: factor of the cosines in the softmax.")] = 100.0,
+    most: Annotated[int, typer.Option(help="Of greedy: attributes in a caption at most.")] = 12,
+    top: Annotated[int, typer.Option(help="Captions to print.")] = 5,
+) -> None:
+    """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways."""
+    from clip_smu.generation import CaptionConfig, compare_ways, write_captions, write_figures
+    from clip_smu.labels import read_labels, read_list
+    from clip_smu.methods import load_method
+
+    if output is None and labels is None:
+        raise InputError("nothing to do: give --output for captions, --labels for figures, or both")
+    if table is not None and labels is None:
+        raise InputError("--table holds figures against labels: give --labels with it")
+    reader = load_method(interpreter)
+    config = CaptionConfig(threshold, margin, scale, most)
+    names = None if only is None else read_list(only)
+    if output is not None:
+        with progress_bar("captions", None) as advance:
+            done = write_captions(
+                reader, templates, output, way=way, config=config, only=names, show=top, progress=advance
+            )
+        for image, text in done.first:
+            write(f"{image}: {text}")
+        write(f"{done.rows} captions written to {output}")
+        if done.rejected:
+            note(f"{done.rejected} of {done.rows} templates gave none; see column rejected")
+    if labels is not None:
+        from clip_smu.templates import read_templates
+
+        with progress_bar("templates", None) as advance:
+            figures = compare_ways(
+                reader, read_templates(templates), read_labels(labels), names,
+                config=config, progress=advance,
+            )  # fmt: skip
+        _show_figures(figures)
+        if table is not None:
+            write_figures(figures, table)
+            write(f"figures of every attribute written to {table}")
+
+
+def _show_figures(figures: Mapping[str, CaptionScores]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("way", no_wrap=True)
+    titles = ("prec.", "recall", "F1\nface", "\n95 %", "F1\nmicro", "\n95 %", "F1\nmacro", "said")
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, one in figures.items():
+        table.add_row(
+            name,
+            *(_short(value) for value in (one.micro.precision, one.micro.recall, one.sample.f1)),
+            "-".join(_short(value) for value in one.sample_f1_interval),
+            _short(one.micro.f1),
+            "-".join(_short(value) for value in one.micro_f1_interval),
+            _short(one.macro.f1),
+            f"{one.said:.1f}",
+        )
+    show(table)
+    first = next(iter(figures.values()))
+    write(
+        f"{first.faces} faces of {first.persons} persons; unknown labels left out; said: attributes a caption"
+    )
+
+
+def _short(value: float) -> str:
+    """.694 rather than 0.694, for a terminal of 80 columns."""
+    return f"{value:.3f}".removeprefix("0")

@@ -1,0 +1,101 @@
+"""All ways to a caption on the same labelled faces, beside what needs no template at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_smu.errors import LabelError
+from clip_smu.generation.scores import Bools, CaptionScores, caption_scores, persons_of
+from clip_smu.generation.ways import WAYS, CaptionConfig, Progress, above, choose_threshold, generate
+from clip_smu.interpreter import Interpreter, usable
+from clip_smu.labels import Labels, join
+from clip_smu.methods import Method
+from clip_smu.sampling import identity_folds
+from clip_smu.templates import Templates
+
+
+def compare_ways(
+    method: Method,
+    templates: Templates,
+    labels: Labels,
+    only: Sequence[str] | None = None,
+    *,
+    ways: Sequence[str] | None = None,
+    config: CaptionConfig | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, CaptionScores]:
+    """Figures of all ways on labelled faces, best read beside two references.
+
+    Besides ``ways``: ``best threshold`` and ``best thresholds`` (one for all, one an attribute) take the
+    thresholds of highest F1, and ``base rates`` says of everybody what at least half of the others have, without
+    looking at a template. These three are chosen on the labels of other persons: identity folds.
+
+    Args:
+        method: an interpreter, or a probe.
+        templates: of the method's encoder; the main face of each photo is used.
+        labels: in the MAAD form, as are those of ``fit``.
+        only: names of the photos to use; default, all.
+        ways: of :data:`WAYS`; default, all that the method has (a probe has no ``greedy``).
+        progress: called with the number of templates done, once for each way.
+
+    Returns:
+        Name of the way → figures, in the order of :data:`WAYS`, then the references.
+
+    Raises:
+        LabelError: nothing can be joined, or fewer persons than folds.
+        InputError, EncoderError, TemplateError, InterpreterError: as for :func:`generate`.
+    """
+    method.check_templates(templates.card, templates.vectors.shape[1])
+    joined = join(templates, labels, only)
+    good = usable(joined.templates.vectors)
+    vectors, known = joined.templates.vectors[good], joined.labels[good]
+    identities = [name for name, fine in zip(joined.templates.identities, good, strict=True) if fine]
+    persons = persons_of(identities, len(vectors))
+    if len(vectors) == 0 or persons.max() + 1 < folds:
+        raise LabelError(
+            f"captions are judged on {folds} folds of persons, found {len(set(identities))} persons with a usable "
+            "template and labels: give more photos, or of more persons"
+        )
+    if ways is None:
+        ways = [way for way in WAYS if way != "greedy" or isinstance(method, Interpreter)]
+    said: dict[str, Bools] = {
+        way: generate(method, vectors, way, config=config, progress=progress).asserted for way in ways
+    }
+    scores, fold_of = method.read(vectors)[0], identity_folds(identities, folds, seed)
+    chosen = {name: np.zeros(known.shape, dtype=np.bool_) for name in _CHOSEN}
+    for fold in range(folds):
+        here, others = fold_of == fold, fold_of != fold
+        for name, choose in _CHOSEN.items():
+            chosen[name][here] = choose(scores[others], known[others], scores[here])
+    return {
+        name: caption_scores(rows, known, identities, seed=seed) for name, rows in (said | chosen).items()
+    }
+
+
+def _one_for_all(scores: Any, labels: NDArray[np.int8], new: NDArray[np.floating]) -> Bools:
+    return above(new, choose_threshold(scores, labels))
+
+
+def _one_an_attribute(scores: Any, labels: NDArray[np.int8], new: NDArray[np.floating]) -> Bools:
+    columns = range(labels.shape[1])
+    return above(new, np.array([choose_threshold(scores[:, k], labels[:, k]) for k in columns]))
+
+
+def _what_most_have(_: Any, labels: NDArray[np.int8], new: NDArray[np.floating]) -> Bools:
+    """Says of every face what at least half of the labelled ones have."""
+    yes, no = (labels > 0).sum(axis=0), (labels < 0).sum(axis=0)
+    return np.asarray(np.broadcast_to((yes >= no) & (yes > 0), new.shape), dtype=np.bool_)
+
+
+_CHOSEN = {
+    "best threshold": _one_for_all,
+    "best thresholds": _one_an_attribute,
+    "base rates": _what_most_have,
+}
+"""Ways that learn from labels of other persons: (their scores, their labels, new scores) → what is said."""

@@ -1,0 +1,129 @@
+"""Captions and their figures as files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from clip_smu.attributes import NAMES
+from clip_smu.errors import InputError
+from clip_smu.generation.scores import CaptionScores
+from clip_smu.generation.ways import CaptionConfig, Progress, generate
+from clip_smu.methods import Method
+from clip_smu.storage import atomic
+from clip_smu.templates import Templates, iter_templates
+
+_BATCH_ROWS = 8192  # templates captioned at once
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsWritten:
+    """What :func:`write_captions` wrote: rows, rows without a caption, and the first few (image, caption)."""
+
+    rows: int
+    rejected: int
+    first: tuple[tuple[str, str], ...]
+
+
+def write_captions(
+    method: Method,
+    templates: str | Path,
+    output: str | Path,
+    *,
+    way: str = "calibrated",
+    config: CaptionConfig | None = None,
+    only: Sequence[str] | None = None,
+    show: int = 5,
+    progress: Progress | None = None,
+) -> CaptionsWritten:
+    """Writes one caption a template, in their order, as csv or JSON lines; memory stays flat.
+
+    Columns: ``image``, ``face``, ``caption``, ``attributes`` (names; in csv joined by a space), ``rejected``.
+
+    Args:
+        method: an interpreter, or a probe.
+        templates: a folder made by ``extract``, or a file of templates.
+        output: ``.csv`` or ``.jsonl``.
+        only: names of the photos to caption; default, all.
+        show: rows to hand back.
+
+    Raises:
+        InputError: another ending, no photo of the list among the templates, or as for :func:`generate`.
+        EncoderError, TemplateError: templates of another encoder.
+    """
+    output = Path(output)
+    if output.suffix not in _WRITERS:
+        raise InputError(
+            f"captions are written as .csv or .jsonl, not {output.suffix or 'without an ending'}"
+        )
+    wanted = None if only is None else set(only)
+    rows = rejected = 0
+    first: list[tuple[str, str]] = []
+    with atomic(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        add = _WRITERS[output.suffix](file)
+        for part in _parts(templates, wanted):
+            method.check_templates(part.card, part.vectors.shape[1])
+            made = generate(method, part.vectors, way, config=config, progress=progress)
+            for row, text in enumerate(made.texts):
+                names = [NAMES[k] for k in np.flatnonzero(made.asserted[row])]
+                add(part.images[row], int(part.faces[row]), text, names, made.rejected[row])
+                rows += 1
+                rejected += bool(made.rejected[row])
+                if text and len(first) < show:
+                    first.append((part.images[row], text))
+        if not rows:
+            raise InputError(
+                f"no photo of the list has a template in {templates}: check the names in the list"
+            )
+    return CaptionsWritten(rows, rejected, tuple(first))
+
+
+def write_figures(figures: Mapping[str, CaptionScores], path: str | Path) -> None:
+    """Writes the figures of every way and attribute as csv; a figure without a value is empty and has its reason."""
+    with atomic(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_FIGURES)
+        for way, one in figures.items():
+            for k, name in enumerate(NAMES):
+                values = [measured.value[k] for measured in (one.precision, one.recall, one.f1)]
+                writer.writerow(
+                    [
+                        way, name, *("" if np.isnan(value) else f"{value:.6f}" for value in values),
+                        one.f1.n_positive[k], one.f1.n_negative[k], one.precision.reason[k],
+                    ]
+                )  # fmt: skip
+
+
+def _parts(templates: str | Path, wanted: set[str] | None) -> Iterator[Templates]:
+    for part in iter_templates(templates, _BATCH_ROWS):
+        keep = [row for row, image in enumerate(part.images) if wanted is None or image in wanted]
+        if keep:
+            yield part if wanted is None else part.take(np.array(keep))
+
+
+Add = Callable[[str, int, str, list[str], str], None]
+
+
+def _csv_rows(file: IO[str]) -> Add:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    return lambda image, face, text, names, why: writer.writerow([image, face, text, " ".join(names), why])
+
+
+def _json_rows(file: IO[str]) -> Add:
+    def add(image: str, face: int, text: str, names: list[str], why: str) -> None:
+        values = (image, face, text, names, why or None)
+        file.write(json.dumps(dict(zip(_COLUMNS, values, strict=True)), ensure_ascii=False) + "\n")
+
+    return add
+
+
+_FIGURES = ("way", "attribute", "precision", "recall", "f1", "n_positive", "n_negative", "reason")
+_COLUMNS = ("image", "face", "caption", "attributes", "rejected")
+_WRITERS: dict[str, Callable[[IO[str]], Add]] = {".csv": _csv_rows, ".jsonl": _json_rows}
