@@ -1,0 +1,362 @@
+"""Two methods on the same photos: which attributes does one read better, by how much, and is that more than chance?
+
+With methods of two encoders this says which attributes one encoder's templates give away more than the other's, as
+far as these methods can read them. Photos are joined by name; a difference of AUCs is tested attribute by attribute
+(DeLong's paired test, photos of one person together), and p is adjusted for the number of attributes (Benjamini and
+Hochberg), so that of all differences called one, a share of at most ``1 - level`` is expected to be chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clip_smu.attributes import ATTRIBUTES
+from clip_smu.errors import InputError, LabelError
+from clip_smu.evaluation import Evaluation, read_evaluation, resample_auc, table_of, write_table
+from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
+from clip_smu.metrics.ranking import check_level, weakness
+
+A_MORE, B_MORE, NO_DIFFERENCE, NOT_TESTED = (
+    "A encodes more",
+    "B encodes more",
+    "no difference shown",
+    "not tested",
+)
+ROUNDS = 1000
+_LEAST_ROUNDS = 40
+_ACCURACY = {row.name: row.label_accuracy for row in ATTRIBUTES}
+
+COMPARISON_SCHEMA = pa.schema(
+    [
+        ("attribute", pa.string()),
+        ("method_a", pa.string()),
+        ("encoder_a", pa.string()),
+        ("method_b", pa.string()),
+        ("encoder_b", pa.string()),
+        ("auc_a", pa.float64()),
+        ("auc_b", pa.float64()),
+        ("difference", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("p", pa.float64()),
+        ("p_adjusted", pa.float64()),
+        ("verdict", pa.string()),
+        ("n_positive", pa.int64()),
+        ("n_negative", pa.int64()),
+        ("label_accuracy", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+"""Columns of the rows; a figure that cannot be given is null, and ``reason`` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanDifference:
+    """Mean AUC of A less that of B.
+
+    Attributes:
+        a, b: mean AUCs, 0 to 1.
+        difference: ``a - b``; ``low`` and ``high`` end its interval, from resampled persons; None where no
+            resample differs.
+        attributes: how many it is the mean of: those with at least 10 positives and 10 negatives.
+    """
+
+    a: float
+    b: float
+    difference: float
+    low: float | None
+    high: float | None
+    attributes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What :func:`compare` found.
+
+    Attributes:
+        method_a, encoder_a, method_b, encoder_b: names.
+        table: one row an attribute that both have, columns of ``COMPARISON_SCHEMA``, in A's order.
+        mean: over the attributes; None where no attribute has enough photos.
+        photos, persons: that are in both evaluations.
+        only_a, only_b: photos of one evaluation alone, which are left out.
+        attributes_only_a, attributes_only_b: names, left out.
+        level: of the intervals; differences are called at adjusted p below ``1 - level``.
+    """
+
+    method_a: str
+    encoder_a: str
+    method_b: str
+    encoder_b: str
+    table: pa.Table
+    mean: MeanDifference | None
+    photos: int
+    persons: int
+    only_a: int
+    only_b: int
+    attributes_only_a: tuple[str, ...]
+    attributes_only_b: tuple[str, ...]
+    level: float
+
+    def count(self, verdict: str) -> int:
+        """Attributes with this verdict."""
+        verdicts: list[str] = self.table["verdict"].to_pylist()
+        return verdicts.count(verdict)
+
+    @property
+    def summary(self) -> str:
+        """The outcome in a sentence or two."""
+        total = self.table.num_rows
+        a_more, b_more, same, untested = map(self.count, (A_MORE, B_MORE, NO_DIFFERENCE, NOT_TESTED))
+        bound = f"adjusted p < {1 - self.level:.3g}".replace("0.", ".")
+        if self.encoder_a != self.encoder_b:
+            start = f"{self.encoder_a}'s templates give away {a_more} of {total} attributes more than "
+            start += f"{self.encoder_b}'s ({bound}), {self.encoder_b}'s {b_more}"
+        else:
+            start = f"{self.method_a} reads {a_more} of {total} attributes better than {self.method_b} ({bound}), "
+            start += f"{self.method_b} {b_more}"
+        text = f"{start}; {same} show{'s' if same == 1 else ''} no difference"
+        text += f"; {untested} could not be tested." if untested else "."
+        if self.mean is not None:
+            interval = ""
+            if self.mean.low is not None and self.mean.high is not None:
+                interval = f" ({self.level:.0%} interval {self.mean.low:+.4f} to {self.mean.high:+.4f})"
+            text += f" Mean AUC {self.mean.a:.4f} and {self.mean.b:.4f}, "
+            text += f"difference {self.mean.difference:+.4f}{interval}."
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the rows, as JSON values."""
+        values = {
+            key: getattr(self, key)
+            for key in (
+                "method_a", "encoder_a", "method_b", "encoder_b", "photos", "persons", "only_a", "only_b", "level",
+            )
+        }  # fmt: skip
+        return {
+            "summary": self.summary,
+            **values,
+            "attributes_only_a": list(self.attributes_only_a),
+            "attributes_only_b": list(self.attributes_only_b),
+            "mean": None if self.mean is None else asdict(self.mean),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Writes the rows as ``.csv`` or ``.parquet``, or everything as ``.json``.
+
+        Raises:
+            InputError: another suffix.
+            StorageError: the disk is full or not writable.
+        """
+        write_table(self.table, Path(path), self.to_dict())
+
+
+def compare(
+    a: Evaluation | str | Path,
+    b: Evaluation | str | Path,
+    *,
+    method_a: str | None = None,
+    method_b: str | None = None,
+    level: float = 0.95,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+) -> Comparison:
+    """Compares a method of one evaluation with a method of another, or of the same.
+
+    Args:
+        a, b: evaluations, or their folders; of one encoder or two.
+        method_a, method_b: which of their methods; not needed where there is one.
+        level: of the intervals, inside (0, 1).
+        rounds: resamples of persons for the interval of the mean difference, at least 40.
+        seed: of the resamples.
+
+    Raises:
+        InputError: no evaluation there, no such method, or nothing in common.
+        LabelError: the evaluations have no photo in common, or differ in what they take for true.
+
+    Example:
+        >>> import numpy as np
+        >>> from clip_smu.evaluation import Scored
+        >>> labels = np.repeat(np.int8([[1], [-1]]), 20, axis=0)
+        >>> noise = np.random.default_rng(0).normal(size=(40, 1)).astype(np.float32)
+        >>> def read(scores): return Scored(scores, np.full_like(scores, 0.5), np.zeros_like(labels))
+        >>> faces = [f"{row}.jpg" for row in range(40)]
+        >>> methods = {"sure": read(labels + 0.1 * noise), "unsure": read(labels + 9 * noise)}
+        >>> made = Evaluation("toy", ("Bald",), faces, [""] * 40, noise[:, 0], labels, methods, {}, table_of([]))
+        >>> compare(made, made, method_a="sure", method_b="unsure").table["verdict"].to_pylist()
+        ['A encodes more']
+    """
+    check_level(level)
+    least = max(_LEAST_ROUNDS, round(2 / (1 - level)))
+    if rounds < least:
+        raise InputError(
+            f"expected at least {least} rounds for a level of {level}, found {rounds}: 1000 is usual"
+        )
+    first, second = (one if isinstance(one, Evaluation) else read_evaluation(one) for one in (a, b))
+    name_a, name_b = _method(first, method_a, "A"), _method(second, method_b, "B")
+    one_folder = isinstance(a, str | Path) and isinstance(b, str | Path) and Path(a) == Path(b)
+    if (first is second or one_folder) and name_a == name_b:
+        raise InputError(
+            f"the method {name_a} cannot be compared with itself: name two methods (--methods A B)"
+        )
+    shared = [name for name in first.attributes if name in set(second.attributes)]
+    if not shared:
+        raise InputError(
+            "the two evaluations have no attribute in common: evaluate both with the same --hide"
+        )
+    rows_a, rows_b = _join(first, second)
+    columns_a = [first.attributes.index(name) for name in shared]
+    columns_b = [second.attributes.index(name) for name in shared]
+    labels = first.labels[rows_a][:, columns_a]
+    _agree(first, second, rows_a, rows_b, labels, second.labels[rows_b][:, columns_b], shared)
+    scores_a = first.methods[name_a].scores[rows_a][:, columns_a]
+    scores_b = second.methods[name_b].scores[rows_b][:, columns_b]
+    persons = first.persons()[rows_a]
+
+    paired = delong_paired(scores_a, scores_b, labels, level=level, identity=persons)
+    area_a, area_b = auc(scores_a, labels).value, auc(scores_b, labels).value
+    few = [weakness(int(m), int(n)) for m, n in zip(paired.n_positive, paired.n_negative, strict=True)]
+    enough = np.array([not one for one in few])
+    p = np.where(enough, paired.p, np.nan)
+    adjusted = benjamini_hochberg(p)
+    rows: list[dict[str, Any]] = []
+    for k, name in enumerate(shared):
+        row: dict[str, Any] = {
+            "attribute": name,
+            "method_a": name_a,
+            "encoder_a": first.encoder,
+            "method_b": name_b,
+            "encoder_b": second.encoder,
+            "n_positive": int(paired.n_positive[k]),
+            "n_negative": int(paired.n_negative[k]),
+            "label_accuracy": _ACCURACY.get(name),
+            "verdict": _verdict(float(paired.difference[k]), float(adjusted[k]), 1 - level),
+            "reason": few[k] or paired.reason[k],
+        }
+        if enough[k]:
+            row |= {
+                "auc_a": float(area_a[k]),
+                "auc_b": float(area_b[k]),
+                "difference": float(paired.difference[k]),
+                "low": float(paired.low[k]),
+                "high": float(paired.high[k]),
+                "p": float(p[k]),
+                "p_adjusted": float(adjusted[k]),
+            }
+        rows.append(row)
+    mean = None
+    if enough.any():
+        kept = np.flatnonzero(enough)
+        low, high = _mean_interval(
+            scores_a[:, kept], scores_b[:, kept], labels[:, kept], persons, level, rounds, seed
+        )
+        mean_a, mean_b = float(area_a[kept].mean()), float(area_b[kept].mean())
+        mean = MeanDifference(mean_a, mean_b, float((area_a - area_b)[kept].mean()), low, high, len(kept))
+    return Comparison(
+        name_a,
+        first.encoder,
+        name_b,
+        second.encoder,
+        table_of(rows, COMPARISON_SCHEMA),
+        mean,
+        len(rows_a),
+        len(set(persons.tolist())),
+        len(first) - len(rows_a),
+        len(second) - len(rows_b),
+        tuple(name for name in first.attributes if name not in set(shared)),
+        tuple(name for name in second.attributes if name not in set(shared)),
+        level,
+    )
+
+
+def _method(evaluation: Evaluation, name: str | None, side: str) -> str:
+    known = list(evaluation.methods)
+    if name is None and len(known) == 1:
+        return known[0]
+    if name is None:
+        raise InputError(f"{side} holds {len(known)} methods ({', '.join(known)}): say which (--methods A B)")
+    if name not in evaluation.methods:
+        raise InputError(f"{side} holds no method {name}: choose from {', '.join(known)}")
+    return name
+
+
+def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of the photos that both have, in A's order: by whole names, or, where none fits, by the last two parts."""
+    for key in (str, _tail):
+        names_a, names_b = [key(image) for image in a.images], [key(image) for image in b.images]
+        index = {name: row for row, name in enumerate(names_b)}
+        pairs = [(row, index[name]) for row, name in enumerate(names_a) if name in index]
+        if not pairs:
+            continue
+        for side, names in (("A", names_a), ("B", names_b)):
+            if len(set(names)) < len(names):
+                raise LabelError(
+                    f"{side} has {len(names) - len(set(names))} photos twice: evaluate each photo once"
+                )
+        rows_a, rows_b = np.array(pairs, dtype=np.intp).T
+        return rows_a, rows_b
+    raise LabelError(
+        "the two evaluations have no photo in common: "
+        f"A says {a.images[0] if a.images else 'nothing'}, B says {b.images[0] if b.images else 'nothing'}; "
+        "evaluate both on the same labels"
+    )
+
+
+def _agree(
+    a: Evaluation,
+    b: Evaluation,
+    rows_a: NDArray[np.intp],
+    rows_b: NDArray[np.intp],
+    labels_a: NDArray[np.int8],
+    labels_b: NDArray[np.int8],
+    attributes: list[str],
+) -> None:
+    """Refuses evaluations that take different things for true."""
+    differing = np.argwhere(labels_a != labels_b)
+    if len(differing):
+        row, k = differing[0]
+        raise LabelError(
+            f"the two evaluations have other labels ({len(differing)} differ): {a.images[rows_a[row]]} has "
+            f"{attributes[k]} {labels_a[row, k]} in A and {labels_b[row, k]} in B: evaluate both on the same labels"
+        )
+    for row_a, row_b in zip(rows_a, rows_b, strict=True):
+        if a.identities[row_a] != b.identities[row_b]:
+            raise LabelError(
+                f"the two evaluations have other persons: {a.images[row_a]} shows {a.identities[row_a] or 'nobody'} in "
+                f"A and {b.identities[row_b] or 'nobody'} in B: evaluate both on the same labels"
+            )
+
+
+def _verdict(difference: float, p_adjusted: float, bound: float) -> str:
+    if np.isnan(p_adjusted):
+        return NOT_TESTED
+    if p_adjusted >= bound:
+        return NO_DIFFERENCE
+    return A_MORE if difference > 0 else B_MORE
+
+
+def _mean_interval(
+    scores_a: NDArray[np.float32],
+    scores_b: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    persons: NDArray[np.str_],
+    level: float,
+    rounds: int,
+    seed: int,
+) -> tuple[float | None, float | None]:
+    """Percentiles of the mean difference; an attribute that lacks a class in a resample keeps its own difference."""
+    resampled = resample_auc(scores_a, labels, persons, rounds, seed)
+    resampled -= resample_auc(scores_b, labels, persons, rounds, seed)
+    own = auc(scores_a, labels).value - auc(scores_b, labels).value
+    means = np.where(np.isnan(resampled), own, resampled).mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return (None, None) if low == high else (float(low), float(high))
+
+
+def _tail(image: str) -> str:
+    return "/".join(image.split("/")[-2:])
