@@ -1,0 +1,182 @@
+"""From an evaluation to its confounds: all questions, one method, one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clip_smu.attributes import INDEX, NAMES, resolve
+from clip_smu.confounds.areas import persons_of
+from clip_smu.confounds.conditional import conditional_auc
+from clip_smu.confounds.control import ROUNDS, ControlTask, Photos, Progress, control_task
+from clip_smu.confounds.folder import FORMAT, MANIFEST, Confounds, read_confounds, write_confounds
+from clip_smu.confounds.readings import CONTROLS, by_norm, read_from, residual
+from clip_smu.errors import InputError
+from clip_smu.evaluation import Evaluation, read_evaluation
+from clip_smu.interpreter import usable
+from clip_smu.labels import Labelled, join, read_labels, read_list
+from clip_smu.storage import claim_folder
+from clip_smu.templates import read_templates
+
+STRATA = ("Male", "Young")
+
+
+def confounds(
+    evaluation: Evaluation | str | Path,
+    method: str | None,
+    output: str | Path,
+    *,
+    strata: Sequence[str] = STRATA,
+    controls: Sequence[str] = CONTROLS,
+    bins: int = 4,
+    templates: str | Path | None = None,
+    labels: str | Path | None = None,
+    train: str | Path | None = None,
+    strength: float | None = None,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Confounds:
+    """Answers every question of this room for one method, and writes the folder that ``read_confounds`` reads.
+
+    A finished answer to the same question is read back, not made again.
+
+    Args:
+        evaluation: of :func:`clip_smu.evaluation.evaluate`, or its folder.
+        method: name of one of its methods; ``None`` if it has only one.
+        output: folder to write.
+        strata: attributes, groups or categories; each attribute makes two strata.
+        controls: attributes, groups or categories that :func:`residual` regresses out.
+        bins: of template norms.
+        templates, labels, train: a store of templates, a labels file and a list of the photos to train on, for the
+            control task: all three or none. The persons of the list may not be in the evaluation.
+        strength, rounds: of the control task.
+        seed: of everything random.
+        overwrite: replace other confounds in ``output``.
+        progress: called with (stage, done, total).
+
+    Raises:
+        InputError: no such method, stratum or evaluation; only some of the three files; persons on both sides.
+        LabelError, TemplateError: labels or templates cannot be read, or do not fit the evaluation.
+    """
+    started = time.time()
+    found = evaluation if isinstance(evaluation, Evaluation) else read_evaluation(evaluation)
+    name = _method(found, method)
+    names = tuple(found.attributes)
+    if not strata or not (chosen := resolve(strata)):
+        raise InputError(
+            "expected at least one attribute for the strata, found none: name some, for instance Male"
+        )
+    given = [one for one in (templates, labels, train) if one is not None]
+    if len(given) not in (0, 3):
+        raise InputError(
+            f"the control task needs templates, labels and a list of training photos, found {len(given)} of the "
+            "three: give all or none"
+        )
+    scores = found.methods[name].scores
+    job: dict[str, Any] = {
+        "command": "confounds",
+        "format": FORMAT,
+        "method": name,
+        "data": _digest(found, name),
+        "strata": [NAMES[k] for k in chosen],
+        "controls": [NAMES[k] for k in resolve(controls)],
+        "bins": bins,
+        "seed": seed,
+    }
+    if given:
+        job |= {"control": [str(Path(one)) for one in given], "strength": strength, "rounds": rounds}
+    output = Path(output)
+    claim_folder(output, job, overwrite=overwrite)
+    if (output / MANIFEST).is_file():
+        return read_confounds(output)
+    people = found.identities
+    conditional = tuple(conditional_auc(scores, found.labels, people, NAMES[k], names) for k in chosen)
+    any_control = any(NAMES[k] in names for k in resolve(controls))
+    made = Confounds(
+        found.encoder,
+        name,
+        names,
+        conditional,
+        read_from(scores, found.labels),
+        residual(scores, found.labels, people, controls, names, seed) if any_control else None,
+        by_norm(scores, found.labels, people, found.norms, bins),
+        _control(found, given, strength, rounds, seed, progress) if given else None,
+        {
+            **job,
+            "photos": len(scores),
+            "persons": len(np.unique(persons_of(people))),
+            "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
+            "version": version("clip-smu"),
+            "seconds": round(time.time() - started, 3),
+        },
+    )
+    write_confounds(made, output)
+    return made
+
+
+def _method(found: Evaluation, method: str | None) -> str:
+    """The name of the method to judge.
+
+    Raises:
+        InputError: there is none of that name, or several and none was named.
+    """
+    if method is None and len(found.methods) == 1:
+        return next(iter(found.methods))
+    if method is None or method not in found.methods:
+        asked = "no name" if method is None else repr(method)
+        raise InputError(
+            f"expected one of the methods {', '.join(found.methods)}, found {asked}: name one of them"
+        )
+    return method
+
+
+def _control(
+    found: Evaluation,
+    files: Sequence[str | Path],
+    strength: float | None,
+    rounds: int,
+    seed: int,
+    progress: Progress | None,
+) -> ControlTask:
+    """The control task, trained on the list and tested on the evaluation's photos."""
+    templates, labels, train = files
+    stored, known = read_templates(templates), read_labels(labels)
+    if stored.card is not None and stored.card.name != found.encoder:
+        raise InputError(
+            f"expected templates of {found.encoder}, as evaluated, found templates of {stored.card.name} in "
+            f"{templates}: give the store that the evaluation was made from"
+        )
+    columns = [INDEX[name] for name in found.attributes]
+    sides = (join(stored, known, read_list(train)), join(stored, known, found.images))
+    return control_task(
+        *(_photos(side, columns) for side in sides),
+        strength=strength,
+        rounds=rounds,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def _photos(side: Labelled, columns: list[int]) -> Photos:
+    rows = np.flatnonzero(usable(side.templates.vectors))
+    people = [side.templates.identities[row] for row in rows]
+    return Photos(side.templates.vectors[rows], side.labels[rows][:, columns], people)
+
+
+def _digest(found: Evaluation, method: str) -> str:
+    """sha256 of what is judged: names, scores, labels, persons and norms."""
+    parts = [
+        "\n".join([*found.attributes, *found.identities]).encode(),
+        np.ascontiguousarray(found.methods[method].scores).tobytes(),
+        np.ascontiguousarray(found.labels).tobytes(),
+        np.ascontiguousarray(found.norms).tobytes(),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
