@@ -1,0 +1,201 @@
+"""``clip-smu pair``: two faces, one person or two, and which attributes say so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clip_smu.cli.options import Align, Card, Detector, EncoderName, Jitter, Landmarks, Upsample
+from clip_smu.cli.show import note, show, write
+from clip_smu.errors import InputError, TemplateError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clip_smu.encoders import Encoder, EncoderOptions
+    from clip_smu.methods import Method
+    from clip_smu.pairing import PairReading, Threshold
+
+REMINDER = (
+    "LLR: log10 of how much likelier this is of one person than of two; not to be added up, for attributes depend on "
+    "each other. A reading is what templates give away, not a fact about a person."
+)
+_STYLES = {"agree": "green", "disagree": "red", "cannot tell": "dim"}
+_Face = Annotated[
+    str,
+    typer.Argument(
+        help="A photo, a file or folder with one template, or TEMPLATES::PHOTO, one photo of a store."
+    ),
+]
+
+
+def pair(
+    a: _Face,
+    b: _Face,
+    interpreter: Annotated[
+        str, typer.Option("--interpreter", "-i", help="dlib-lfw, or a folder made by clip-smu fit or probe.")
+    ] = "dlib-lfw",
+    threshold: Annotated[
+        float | None, typer.Option(help="Cosine from which two templates match; default, the encoder's own.")
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="Templates to find the threshold on, with --pairs and --far.")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="LFW's pairs.txt, or a csv a,b,same, of the --calibration templates.")
+    ] = None,
+    far: Annotated[float, typer.Option(help="False accept rate that the threshold is chosen for.")] = 1e-3,
+    hide: Annotated[
+        str, typer.Option(help="Leave out attributes or groups: race,gender,age,Eyeglasses,sensitive ...")
+    ] = "",
+    top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    encoder: EncoderName = None,
+    card: Card = None,
+    detector: Detector = None,
+    align: Align = "default",
+    landmarks: Landmarks = None,
+    upsample: Upsample = None,
+    jitter: Jitter = 0,
+) -> None:
+    """Say whether two faces match, and which attributes speak for it or against it."""
+    from clip_smu.attributes import ATTRIBUTES, resolve
+    from clip_smu.encoders import EncoderOptions
+    from clip_smu.methods import load_method
+    from clip_smu.pairing import pair as run
+
+    method = load_method(interpreter)
+    hidden = {ATTRIBUTES[row].name for row in resolve(hide)}
+    limit = _limit(threshold, calibration, pairs, far)
+    options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
+    first, second = _templates(method, (a, b), encoder, card, options)
+    columns = [k for k, name in enumerate(method.attributes) if name in hidden]
+    found = run(method, first, second, limit, hide=columns)
+    if as_json:
+        values = found.to_dict()
+        write(
+            json.dumps(
+                {"a": a, "b": b, **values, "attributes": values["attributes"][:top]}, ensure_ascii=False
+            )
+        )
+        return
+    _show(found, top)
+
+
+def _limit(
+    threshold: float | None, calibration: str | None, pairs: Path | None, far: float
+) -> Threshold | float | None:
+    if (calibration is None) != (pairs is None):
+        raise InputError(
+            "--calibration and --pairs belong together: give templates and the pairs of their photos"
+        )
+    if calibration is None or pairs is None:
+        return threshold
+    if threshold is not None:
+        raise InputError("--threshold and --calibration exclude each other: choose one")
+    from clip_smu.pairing import find_threshold
+    from clip_smu.templates import read_templates
+    from clip_smu.verification import read_pairs
+
+    return find_threshold(
+        read_templates(calibration), read_pairs(pairs), far, f"{pairs.name} in {calibration}"
+    )
+
+
+def _templates(
+    method: Method,
+    inputs: tuple[str, str],
+    encoder: str | None,
+    card_file: Path | None,
+    options: EncoderOptions,
+) -> list[NDArray[np.float32]]:
+    """(d,) of the main face of each input; the encoder is loaded once, if at all."""
+    from clip_smu.templates import is_templates
+
+    model: Encoder | None = None
+    found: dict[str, NDArray[np.float32]] = {}
+    for one in dict.fromkeys(inputs):
+        path, _, photo = one.partition("::")
+        if is_templates(Path(path)):
+            found[one] = _stored(method, path, photo)
+            continue
+        if model is None:
+            from clip_smu.encoders import card, load_encoder
+            from clip_smu.encoders.cards import own_encoder
+
+            name = own_encoder(encoder or method.encoder, card_file)
+            method.check_templates(card(name), None)
+            model = load_encoder(name, options)
+        found[one] = _photographed(model, one)
+    return [found[one] for one in inputs]
+
+
+def _photographed(model: Encoder, path: str) -> NDArray[np.float32]:
+    from clip_smu.encoding import encode_photos
+    from clip_smu.photos import iter_photos
+
+    photos = iter_photos([path])
+    (outcome,) = encode_photos(model, [next(photos)])
+    if next(photos, None) is not None:
+        raise InputError(f"{path} holds several photos: name one")
+    if outcome.error:
+        raise outcome.error
+    if len(outcome.faces) > 1:
+        note(f"{path} shows {len(outcome.faces)} faces; the main one, large and central, is used")
+    return outcome.faces[0].template
+
+
+def _stored(method: Method, path: str, photo: str) -> NDArray[np.float32]:
+    from clip_smu.templates import iter_templates
+
+    rows: list[NDArray[np.float32]] = []
+    example, several = "", False
+    for part in iter_templates(path):
+        method.check_templates(part.card, part.vectors.shape[1])
+        for image, face, vector in zip(part.images, part.faces.tolist(), part.vectors, strict=True):
+            example = example or image
+            if photo in ("", image):
+                if face:
+                    note(f"{image} has several faces; the main one is used")
+                else:
+                    rows.append(vector)
+            several = len(rows) > 1
+            if several:
+                break
+        if several:
+            break
+    if several and not photo:
+        raise InputError(f"{path} holds templates of several photos: name one, as {path}::{example}")
+    if not rows:
+        raise TemplateError(
+            f"{path} holds no template of {photo or 'a main face'}: its first photo is {example}"
+        )
+    return rows[0]
+
+
+def _show(found: PairReading, top: int | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    show(Text(found.sentence))
+    if found.threshold is not None and found.threshold.source != "given":
+        show(Text(f"Threshold from {found.threshold.source}.", style="dim"))
+    if top == 0:
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", no_wrap=True)
+    table.add_column("attribute")
+    for title in ("first", "second", "LLR"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in found.attributes[:top]:
+        first, second = one.probabilities
+        figure = "" if one.llr != one.llr else f"{one.llr:+.2f}"
+        table.add_row(
+            Text(one.outcome, style=_STYLES[one.outcome]), one.label, f"{first:.0%}", f"{second:.0%}", figure
+        )
+    show(table)
+    show(f"[dim]{REMINDER}[/dim]")

@@ -1,0 +1,330 @@
+"""Two faces: likelihood ratios against brute force, thresholds against slow counts, and the command on a real photo."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clip_smu.attributes import NAMES, resolve
+from clip_smu.cli import app
+from clip_smu.encoders import card
+from clip_smu.errors import ClipSmuError, InputError, TemplateError
+from clip_smu.interpreter import load_interpreter
+from clip_smu.labels import Labels, read_labels
+from clip_smu.pairing import (
+    STABILITY,
+    THRESHOLDS,
+    Threshold,
+    base_rates,
+    find_threshold,
+    log_likelihood_ratio,
+    pair,
+    rows_of,
+    stability,
+)
+from clip_smu.templates import Templates, save_templates
+from clip_smu.verification import Pairs
+
+DLIB = card("dlib")
+
+
+def store(vectors: np.ndarray, images: list[str]) -> Templates:
+    n = len(vectors)
+    norms = np.full(n, np.nan, np.float32)
+    return Templates(vectors.astype(np.float32), images, np.zeros(n, np.int16), [""] * n, norms, DLIB)
+
+
+def test_the_ratio_by_enumeration() -> None:
+    """A world of one attribute and templates with five looks, counted out: P(a, b | one) / P(a, b | two)."""
+    rng = np.random.default_rng(0)
+    for base, keep in itertools.product((0.1, 0.5, 0.83), (1.0, 0.7, 0.0)):
+        looks = rng.dirichlet(np.ones(5), size=2)  # P(look | z), z = 0 and 1
+        prior = np.array([1 - base, base])
+        for a, b in itertools.product(range(5), repeat=2):
+            one = two = 0.0
+            for z, first, second in itertools.product((0, 1), repeat=3):
+                # z is the person's; the first photo has it; the second keeps it, or is drawn anew
+                if first != z:
+                    continue
+                second_given = keep * (second == z) + (1 - keep) * prior[second]
+                one += prior[z] * second_given * looks[first, a] * looks[second, b]
+            for first, second in itertools.product((0, 1), repeat=2):
+                two += prior[first] * prior[second] * looks[first, a] * looks[second, b]
+            p, q = (base * looks[1, k] / (base * looks[1, k] + (1 - base) * looks[0, k]) for k in (a, b))
+            assert log_likelihood_ratio(p, q, base, keep) == pytest.approx(np.log10(one / two), abs=1e-12)
+
+
+def test_the_ratio_at_its_ends() -> None:
+    assert log_likelihood_ratio(0.3, 0.9, 0.3) == pytest.approx(0, abs=1e-12)  # the base rate says nothing
+    assert log_likelihood_ratio(1, 0, 0.5, 0.9) == pytest.approx(-1)
+    assert log_likelihood_ratio(1, 0, 0.5) == -np.inf
+    assert np.isnan(log_likelihood_ratio([0.5, 0.5, 0.5], 0.5, [0, 1, np.nan])).all()
+
+
+def test_stability_is_the_correlation_between_photos() -> None:
+    """Many persons, two photos each, whose second label is kept with a known chance."""
+    rng = np.random.default_rng(0)
+    n, keep, base = 40_000, 0.6, 0.3
+    first = rng.random(n) < base
+    second = np.where(rng.random(n) < keep, first, rng.random(n) < base)
+    values = np.zeros((2 * n, 47), np.int8)
+    values[:, 0] = np.where(np.stack([first, second], 1).ravel(), 1, -1)
+    values[:, 1] = np.where(np.repeat(first, 2), 1, -1)
+    values[::2, 2] = 1  # one known label each: no pair
+    values[:, 3] = 1  # never varies
+    images = [f"p{row // 2}/{row}.jpg" for row in range(2 * n)]
+    found = stability(Labels(images, [image.split("/")[0] for image in images], values))
+    assert found[0] == pytest.approx(keep, abs=0.02)
+    assert found[0] == pytest.approx(np.corrcoef(first, second)[0, 1], abs=0.01)
+    assert found[1] == pytest.approx(1)
+    assert np.isnan(found[2:]).all()
+
+
+def test_shipped_stability(shared: Path) -> None:
+    found = stability(read_labels(shared / "data" / "lfw" / "lfw_maad47.csv"))
+    np.testing.assert_allclose(np.minimum(found, 0.99), [STABILITY[name] for name in NAMES], atol=0.00501)
+    assert tuple(STABILITY) == NAMES
+
+
+def test_threshold_by_counting() -> None:
+    rng = np.random.default_rng(0)
+    persons = rng.normal(size=(300, 128))
+    vectors = np.repeat(persons, 2, axis=0) + 0.7 * rng.normal(size=(600, 128))
+    images = [f"p{row // 2}/{row}.jpg" for row in range(600)]
+    same = [(images[2 * k], images[2 * k + 1], True) for k in range(300)]
+    others = [(images[2 * k], images[2 * ((k + s) % 300)], False) for k in range(300) for s in (1, 2, 3)]
+    rows = [*same, *others, ("none.jpg", images[0], True)]
+    a, b, truth = zip(*rows, strict=True)
+    pairs = Pairs(a, b, np.array(truth), np.zeros(len(rows), np.intp))
+    held = store(vectors, images)
+    first, second, used = rows_of(pairs, held)
+    assert len(used) == 1200
+    assert [images[row] for row in first] == [row[0] for row in rows[:-1]]
+    x = vectors.astype(np.float32).astype(float)
+    scores = [
+        x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j]) for i, j in zip(first, second, strict=True)
+    ]
+    for far in (0.01, 0.1, 0.5):
+        found = find_threshold(held, pairs, far, "toy")
+        wrong = sum(score >= found.cosine for score in scores[300:])
+        assert wrong == 900 * far == found.far * 900
+        assert found.tar == sum(score >= found.cosine for score in scores[:300]) / 300
+        just_below = max(score for score in scores[300:] if score < found.cosine)
+        assert sum(score >= just_below for score in scores[300:]) > 900 * far  # no lower one would do
+    with pytest.raises(InputError, match=r"at least 10000 pairs of two persons .* found 900 and 300"):
+        find_threshold(held, pairs, 1e-4)
+    tails = replace(pairs, first=tuple(f"x/{name}" for name in pairs.first))
+    assert (
+        len(rows_of(tails, held)[2]) == 0
+    )  # names of the pairs must match the store's, whole or by its tail
+    deeper = store(vectors, [f"train/{image}" for image in images])
+    assert len(rows_of(pairs, deeper)[2]) == 1200
+
+
+def test_pair_of_templates() -> None:
+    interpreter = load_interpreter()
+    rng = np.random.default_rng(3)
+    found_any = {"agree": 0, "disagree": 0, "cannot tell": 0}
+    base = base_rates(interpreter)
+    for _ in range(20):
+        a, b = interpreter.centre + 0.4 * rng.normal(size=(2, 128)) / np.sqrt(128)
+        found = pair(interpreter, a, b)
+        assert found.cosine == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-6)
+        assert found.threshold is THRESHOLDS["dlib"]
+        assert found.match == (found.cosine >= THRESHOLDS["dlib"].cosine)
+        both = interpreter.interpret(np.stack([a, b]))
+        for one in found.attributes:
+            k = NAMES.index(one.attribute)
+            p, q = both.probabilities[:, k].astype(float)
+            assert one.probabilities == pytest.approx((p, q), abs=1e-6)
+            rho, pi = STABILITY[one.attribute], base[k]
+            slow = np.log10(1 - rho + rho * (p * q / pi + (1 - p) * (1 - q) / (1 - pi)))
+            assert one.llr == pytest.approx(slow, abs=1e-5)
+            told = both.verdicts[:, k].tolist()
+            assert one.outcome == (
+                "cannot tell" if 0 in told else "agree" if told[0] == told[1] else "disagree"
+            )
+            found_any[one.outcome] += 1
+        sizes = [abs(one.llr) for one in found.attributes]
+        assert sizes == sorted(sizes, reverse=True)
+        for one in found.of("disagree")[:6]:
+            assert one.label in found.sentence
+        backward = pair(interpreter, 3 * b, a)
+        weights = {one.attribute: one.llr for one in found.attributes}
+        assert {one.attribute: one.llr for one in backward.attributes} == pytest.approx(weights, abs=1e-5)
+    assert all(found_any.values())
+
+
+def test_thresholds_and_hiding() -> None:
+    interpreter = load_interpreter()
+    a, b = np.random.default_rng(0).normal(size=(2, 128)) + 1
+    hidden = resolve("sensitive")
+    found = pair(interpreter, a, b, 0.1, hide=hidden)
+    assert len(found.attributes) == 47 - len(hidden)
+    assert found.match
+    assert "threshold 0.100)." in found.sentence
+    for word in (" man", "woman", "white", "Black", "young", "attractive"):
+        assert word not in found.sentence
+    assert not pair(interpreter, a, b, Threshold(0.99, 0.001, 0.5, "here")).match
+    stranger = replace(interpreter, encoder="mbf")
+    unknown = pair(stranger, a, b)
+    assert unknown.match is None
+    assert "without a threshold for mbf nobody can say" in unknown.sentence
+    assert json.loads(json.dumps(unknown.to_dict()))["threshold"] is None
+    for bad, message in (
+        (np.zeros(128), "is zero"),
+        (np.full(128, np.nan), "NaN"),
+        (np.ones(64), "length 64"),
+    ):
+        with pytest.raises(TemplateError, match=message):
+            pair(interpreter, a, bad)
+    with pytest.raises(TemplateError, match=r"expected the first template as \(128,\)"):
+        pair(interpreter, np.ones((2, 128)), b)
+    with pytest.raises(InputError, match="between -1 and 1"):
+        pair(interpreter, a, b, 1.5)
+
+
+def test_sentences() -> None:
+    """Templates along prompts: two women with glasses; a man and a woman."""
+    interpreter = load_interpreter()
+
+    def face(**attributes: int) -> np.ndarray:
+        x = sum(
+            sign * (interpreter.positive - interpreter.negative)[NAMES.index(name)]
+            for name, sign in attributes.items()
+        )
+        return np.asarray(interpreter.centre + 0.25 * x / np.linalg.norm(x))
+
+    woman, man = face(Male=-2, Eyeglasses=4), face(Male=2, Eyeglasses=4)
+    alike = pair(interpreter, woman, woman)
+    assert "Both read as" in alike.sentence
+    assert "woman" in alike.sentence
+    assert "wearing eyeglasses" in alike.sentence
+    assert "disagree on nothing" in alike.sentence
+    assert "template reads" not in alike.sentence
+    apart = pair(interpreter, man, woman)
+    assert "Male" in {one.attribute for one in apart.of("disagree")}
+    assert next(one for one in apart.attributes if one.attribute == "Male").llr < -1
+    assert "they disagree on" in apart.sentence
+    assert "male" in apart.sentence.split("disagree on")[1]
+    assert "man" not in apart.sentence.split("disagree on")[0]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 photos of 20 persons as a store, and their pairs."""
+    folder, rng = tmp_path_factory.mktemp("pair"), np.random.default_rng(0)
+    vectors = np.repeat(rng.normal(size=(20, 128)), 2, axis=0) + 0.1 * rng.normal(size=(40, 128))
+    images = [f"p{row // 2}/{row}.jpg" for row in range(40)]
+    save_templates(folder / "part-0.parquet", vectors.astype(np.float32), images, DLIB)
+    lines = ["a,b,same", *(f"p{k}/{2 * k}.jpg,p{k}/{2 * k + 1}.jpg,1" for k in range(20))]
+    lines += [
+        f"p{k}/{2 * k}.jpg,p{(k + s) % 20}/{2 * ((k + s) % 20)}.jpg,0" for k in range(20) for s in (1, 2)
+    ]
+    (folder / "pairs.csv").write_text("\n".join(lines))
+    np.save(folder / "one.npy", vectors[0].astype(np.float32))
+    return folder
+
+
+def invoke(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_command_on_templates(photos: Path) -> None:
+    calibrated = ["--calibration", photos, "--pairs", photos / "pairs.csv", "--far", "0.05"]
+    done = invoke("pair", f"{photos}::p3/6.jpg", f"{photos}::p3/7.jpg", *calibrated, "--json", "--top", "5")
+    assert done.exit_code == 0, done.output
+    values = json.loads(done.stdout)
+    assert values["match"]
+    assert values["threshold"]["far"] == 0.05
+    assert values["threshold"]["tar"] == 1
+    assert len(values["attributes"]) == 5
+    assert {"attribute", "outcome", "llr", "probabilities", "base_rate", "stability"} <= set(
+        values["attributes"][0]
+    )
+    other = json.loads(
+        invoke("pair", photos / "one.npy", f"{photos}::p4/8.jpg", *calibrated, "--json").stdout
+    )
+    assert not other["match"]
+    shown = invoke(
+        "pair", photos / "one.npy", f"{photos}::p0/1.jpg", "--threshold", "0.9", "--hide", "race,gender"
+    )
+    assert shown.exit_code == 0
+    text = " ".join(shown.stdout.split())
+    assert "These two templates match (cosine" in text
+    assert "LLR" in text
+    for word in ("Asian", " male ", "white"):
+        assert word not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{}", "{}/one.npy"], "holds templates of several photos: name one, as .*::p0/0.jpg"),
+        (["{}::p9/99.jpg", "{}/one.npy"], "holds no template of p9/99.jpg: its first photo is p0/0.jpg"),
+        (
+            ["{}/one.npy", "{}/one.npy", "--pairs", "{}/pairs.csv"],
+            "--calibration and --pairs belong together",
+        ),
+        (
+            [
+                "{}/one.npy",
+                "{}/one.npy",
+                "--pairs",
+                "{}/pairs.csv",
+                "--calibration",
+                "{}",
+                "--threshold",
+                ".5",
+            ],
+            "exclude each other",
+        ),
+        (
+            ["{}/one.npy", "{}/one.npy", "--pairs", "{}/pairs.csv", "--calibration", "{}"],
+            "at least 1000 pairs",
+        ),
+        (["{}/one.npy", "{}/one.npy", "--hide", "nonsense"], "expected attributes, groups or categories"),
+        (["{}/one.npy", "{}/none.jpg"], "none.jpg"),
+        (["{}/one.npy", "{}/one.npy", "-i", "nowhere"], "no interpreter at nowhere"),
+    ],
+)
+def test_refusals(photos: Path, words: list[str], message: str) -> None:
+    if words[-1] == "{}/none.jpg":
+        pytest.importorskip("dlib")
+    done = invoke("pair", *(word.replace("{}", str(photos)) for word in words))
+    assert isinstance(done.exception, ClipSmuError), done.output
+    assert re.search(message, str(done.exception))
+    assert "\n" not in str(done.exception)
+
+
+def test_a_photo_with_itself(astronaut: Path) -> None:
+    pytest.importorskip("dlib")
+    done = invoke("pair", astronaut, astronaut, "--json")
+    assert done.exit_code == 0, done.output
+    values = json.loads(done.stdout)
+    assert values["cosine"] == 1
+    assert values["match"]
+    assert "woman" in values["sentence"]
+    assert {one["outcome"] for one in values["attributes"]} <= {"agree", "cannot tell"}
+
+
+def test_several_faces_are_said(astronaut: Path, tmp_path: Path) -> None:
+    pytest.importorskip("dlib")
+    from PIL import Image
+
+    photo = Image.open(astronaut).convert("RGB")
+    both = Image.new("RGB", (3 * photo.width // 2, photo.height))
+    both.paste(photo, (0, 0))
+    both.paste(photo.resize((photo.width // 2, photo.height // 2)), (photo.width, 0))
+    both.save(tmp_path / "two.png")
+    done = invoke("pair", tmp_path / "two.png", astronaut, "--json")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"two.png shows \d faces; the main one", done.stderr)
+    assert json.loads(done.stdout)["cosine"] > 0.97
