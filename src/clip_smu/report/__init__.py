@@ -1,0 +1,94 @@
+"""Evidence as one document: what was measured, the finding in plain words, the evidence, its limits, and the law.
+
+``clip-smu report RUN|EVALUATION|INTERPRETER -o report.html`` writes one self-contained file; ``--format json`` the same
+content, as ``data/report.schema.json`` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_smu.attributes import NAMES
+from clip_smu.errors import InputError
+from clip_smu.report.content import gather
+from clip_smu.report.restrict import without
+from clip_smu.report.sources import read_source
+from clip_smu.storage import atomic, write_json
+
+FORMATS = ("html", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was written.
+
+    Attributes:
+        path: the file.
+        finding: three sentences.
+        attributes: how many it has a card for.
+        absent: parts that it does not have: ``what`` and ``how`` to get it.
+        content: everything that it says, as JSON values.
+    """
+
+    path: Path
+    finding: tuple[str, ...]
+    attributes: int
+    absent: tuple[dict[str, str], ...]
+    content: dict[str, Any]
+
+
+def report(
+    source: str | Path,
+    output: str | Path,
+    *,
+    form: str | None = None,
+    hide: Sequence[int] = (),
+    labels_are: str | None = None,
+    allow_unfinished: bool = False,
+    command: str = "",
+) -> Report:
+    """Writes the report of a run, an evaluation, or an interpreter or probe.
+
+    Args:
+        source: folder of ``reproduce``, ``evaluate``, ``fit`` or ``probe``, or ``dlib-lfw``.
+        output: file to write.
+        form: ``html`` or ``json``; default, by the suffix of ``output``.
+        hide: columns of the 47 attributes to leave out of everything; see :func:`clip_smu.attributes.resolve`.
+        labels_are: where the labels come from, in words that stand beside the figures.
+        allow_unfinished: report what an unfinished run has.
+        command: that makes the report, to be shown in it.
+
+    Raises:
+        InputError: no such source, an unfinished run, nothing left to show, or another form.
+        InterpreterError: a damaged interpreter.
+        MissingExtraError: HTML needs Matplotlib (the extra [report]).
+        StorageError: ``output`` cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> made = report("dlib-lfw", tempfile.mkdtemp() + "/report.json", hide=[0])
+        >>> made.attributes, len(made.finding)
+        (46, 3)
+    """
+    output = Path(output)
+    form = form or ("json" if output.suffix.lower() == ".json" else "html")
+    if form not in FORMATS:
+        raise InputError(f"expected the form html or json, found {form!r}")
+    hidden = [NAMES[k] for k in hide]
+    found = without(read_source(source, allow_unfinished=allow_unfinished), hidden)
+    content = gather(found, hidden=hidden, labels_are=labels_are, command=command)
+    if form == "json":
+        write_json(output, content)
+    else:
+        from clip_smu.report.drawings import dark_rules, draw
+        from clip_smu.report.page import render
+
+        text = render(content, draw(found, content), dark_rules())
+        with atomic(output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return Report(
+        output, tuple(content["finding"]), len(content["attributes"]), tuple(content["absent"]), content
+    )

@@ -1,0 +1,118 @@
+"""What a report can be made of: a run, an evaluation, an interpreter or a probe; told by the files in the folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clip_smu.confounds import Confounds, read_confounds
+from clip_smu.errors import InputError
+from clip_smu.evaluation import Evaluation, read_evaluation
+from clip_smu.methods import Method, load_method
+
+RUN, EVALUATION, CONFOUNDS = "run.json", "evaluation.json", "confounds.json"
+METHODS = ("interpreter.json", "probe.json")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Everything that a report is made of; what is absent is empty.
+
+    Attributes:
+        kind: ``run``, ``evaluation`` or ``method``.
+        name: of the folder.
+        finished: whether the run is.
+        manifest: of the run.
+        evaluations: encoder → evaluation.
+        methods: (encoder, name) → the interpreter or probe itself.
+        confounds: encoder → what its readings are read from.
+        erasures: encoder → what ``erasure.json`` holds; ``comparisons``: name → what its JSON holds.
+    """
+
+    kind: str
+    name: str
+    finished: bool = True
+    manifest: dict[str, Any] = field(default_factory=dict)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
+    methods: dict[tuple[str, str], Method] = field(default_factory=dict)
+    confounds: dict[str, Confounds] = field(default_factory=dict)
+    erasures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def read_source(path: str | Path, *, allow_unfinished: bool = False) -> Source:
+    """Reads a folder of ``reproduce``, ``evaluate``, ``fit`` or ``probe``, or the interpreter that ships.
+
+    Args:
+        allow_unfinished: take what an unfinished run has so far.
+
+    Raises:
+        InputError: none of these, an unfinished run, or one without any evaluation.
+        InterpreterError: a damaged interpreter.
+    """
+    folder = Path(path)
+    if (folder / RUN).is_file():
+        return _run(folder, allow_unfinished)
+    if (folder / "_job.json").is_file() and (folder / "stages").is_dir():
+        raise InputError(f"the run in {folder} is not finished: run its clip-smu reproduce again")
+    if (folder / EVALUATION).is_file():
+        one = read_evaluation(folder)
+        return Source("evaluation", folder.resolve().name, evaluations={one.encoder: one})
+    if not folder.is_dir() or any((folder / name).is_file() for name in METHODS):
+        method = load_method(path)
+        return Source("method", method.name, methods={(method.encoder, method.name): method})
+    raise InputError(
+        f"{folder} holds none of {', '.join((RUN, EVALUATION, *METHODS))}: give a folder made by clip-smu reproduce, "
+        "evaluate, fit or probe"
+    )
+
+
+def _run(folder: Path, allow_unfinished: bool) -> Source:
+    manifest = _json(folder / RUN)
+    finished = manifest.get("finished") is True
+    if not finished and not allow_unfinished:
+        raise InputError(
+            f"the run in {folder} is not finished: run its clip-smu reproduce again, or pass --allow-unfinished to "
+            f"report "
+            "what is there"
+        )
+    homes = sorted(file.parent.parent for file in folder.glob(f"*/evaluation/{EVALUATION}"))
+    if not homes:
+        raise InputError(f"the run in {folder} has no evaluation yet: run its clip-smu reproduce again")
+    order = [str(row.get("name")) for row in manifest.get("encoders", []) if isinstance(row, dict)]
+    homes.sort(key=lambda home: (order.index(home.name) if home.name in order else len(order), home.name))
+    methods = {
+        (file.parent.parent.parent.name, file.parent.name): load_method(file.parent)
+        for kind in ("interpreters", "probes")
+        for name in METHODS
+        for file in sorted(folder.glob(f"*/{kind}/*/{name}"))
+    }
+    return Source(
+        "run",
+        folder.resolve().name,
+        finished,
+        manifest,
+        {home.name: read_evaluation(home / "evaluation") for home in homes},
+        methods,
+        {
+            home.name: read_confounds(home / "confounds")
+            for home in homes
+            if (home / "confounds" / CONFOUNDS).is_file()
+        },
+        {home.name: _json(file) for home in homes if (file := home / "erasure" / "erasure.json").is_file()},
+        {file.stem: _json(file) for file in sorted(folder.glob("comparisons/*.json"))},
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file} is not JSON ({error}): run the command that made it again") from None
+    if not isinstance(values, dict):
+        raise InputError(
+            f"expected an object in {file}, found {type(values).__name__}: run the command that made it again"
+        )
+    return values
