@@ -6,11 +6,41 @@ import sys
 
 import typer
 
-from clip_smu.cli import encoders, jobs, reading
+from clip_smu.cli import (
+    captions,
+    confounds,
+    encoders,
+    erase,
+    evidence,
+    jobs,
+    labels,
+    pair,
+    probes,
+    reading,
+    report,
+    reproduce,
+)
 from clip_smu.cli.show import note
 from clip_smu.errors import ClipSmuError
 
-COMMANDS = (reading.interpret, reading.ask, reading.words, jobs.extract, jobs.fit)
+COMMANDS = (
+    reading.interpret,
+    reading.ask,
+    reading.words,
+    jobs.extract,
+    jobs.fit,
+    probes.probe,
+    evidence.evaluate,
+    evidence.compare,
+    erase.erase,
+    pair.pair,
+    captions.zero_shot,
+    captions.captions,
+    confounds.confounds,
+    reproduce.reproduce,
+    report.report,
+    report.figures,
+)
 
 app = typer.Typer(
     help="Reads face recognition templates and says in plain language which facial attributes they give away.",
@@ -22,6 +52,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(encoders.app, name="encoders")
+app.add_typer(labels.app, name="labels")
 
 
 def main() -> None:

@@ -160,13 +160,23 @@ def read_card(path: Path) -> EncoderCard:
         ) from None
     except ValueError as error:
         raise EncoderError(f"expected TOML in the encoder card {path}, found: {error}") from None
-    for key in ("mean", "std"):
-        if isinstance(values.get(key), (int, float)):
-            values[key] = [float(values[key])] * 3
     try:
-        return EncoderCard.from_dict({**_UNSTATED, **values})
+        return own_card(values)
     except EncoderError as error:
         raise EncoderError(f"{path}: {error}") from None
+
+
+def own_card(values: dict[str, Any]) -> EncoderCard:
+    """A user's card from TOML values: some fields may be left out, one number stands for three channels.
+
+    Raises:
+        EncoderError: a field is missing, unknown or wrong.
+    """
+    whole = {**_UNSTATED, **values}
+    for key in ("mean", "std"):
+        if isinstance(whole.get(key), int | float):
+            whole[key] = [float(whole[key])] * 3
+    return EncoderCard.from_dict(whole)
 
 
 def write_card(path: Path, row: EncoderCard) -> None:

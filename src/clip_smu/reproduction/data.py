@@ -1,0 +1,89 @@
+"""The files of a run: labels brought into MAAD's form, and the few persons of a smoke run."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip_smu.datasets import convert
+from clip_smu.encoders.files import sha256
+from clip_smu.labels import read_list
+from clip_smu.photos import iter_photos
+from clip_smu.reproduction.plan import Plan
+from clip_smu.reproduction.stages import Stages, content_hash, digest
+from clip_smu.storage import atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The files of a run, as its stages take them, and hashes of their content."""
+
+    photos: tuple[Path, ...]
+    labels: Path
+    train: Path
+    test: Path
+    pairs: Path | None
+    photos_key: str
+    labels_key: str
+
+
+@contextmanager
+def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator[Data]:
+    """The plan's files; labels of another form are brought into MAAD's, a smoke run takes some persons only."""
+    labels, train, test = plan.labels, plan.train, plan.test
+    if plan.form == "celeba":
+        labels, train, test = _celeba(plan, output / "labels", stages)
+    assert train is not None and test is not None
+    named = (labels, train, test, *([plan.pairs] if plan.pairs else []))
+    labelled = {file.name: sha256(file) for file in named}
+    seen = {file.name: content_hash(file) for file in plan.photos}
+    if not smoke:
+        yield Data(plan.photos, labels, train, test, plan.pairs, digest(seen), digest(labelled))
+        return
+    count = int(plan.smoke.get("photos", 300))
+    chosen_train = _some(read_list(train), count * 2 // 3)
+    chosen_test = _some(read_list(test), count - len(chosen_train))
+    folder = output / "labels"
+    lists = [folder / "smoke_train.txt", folder / "smoke_test.txt"]
+    for file, names in zip(lists, (chosen_train, chosen_test), strict=True):
+        with atomic(file) as temporary:
+            temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as scratch:  # a subset of a tar; gone when the run ends
+        wanted = {*chosen_train, *chosen_test}
+        for photo in iter_photos(plan.photos) if plan.photos else ():
+            name = "/".join(photo.name.split("/")[-2:])
+            if name in wanted:
+                wanted.discard(name)
+                file = Path(scratch) / "photos" / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(photo.read())
+            if not wanted:
+                break
+        keys = (digest({**one, "smoke": count}) for one in (seen, labelled))
+        yield Data((Path(scratch) / "photos",), labels, lists[0], lists[1], None, *keys)
+
+
+def _some(names: list[str], count: int) -> list[str]:
+    """Photos of the first persons of a list, about ``count``."""
+    taken: list[str] = []
+    for _, photos in itertools.groupby(names, key=lambda name: name.rpartition("/")[0]):
+        if len(taken) >= count:
+            break
+        taken += photos
+    return taken
+
+
+def _celeba(plan: Plan, folder: Path, stages: Stages) -> tuple[Path, Path | None, Path | None]:
+    """CelebA's labels in MAAD's form, and its partition as lists."""
+    result = folder / "labels.parquet"
+    source = {file.name: content_hash(file) for file in sorted(plan.labels.glob("*.[ct][sx][vt]"))}
+    stages.run("labels", {"source": source}, result, lambda _: _convert(plan.labels, result))
+    return result, folder / "labels.train.txt", folder / "labels.test.txt"
+
+
+def _convert(source: Path, result: Path) -> None:
+    convert(source, "celeba", result)

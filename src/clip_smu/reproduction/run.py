@@ -1,0 +1,271 @@
+"""A plan → a run: stage by stage, each once."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import time
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clip_smu.comparison import Comparison, compare
+from clip_smu.confounds import confounds
+from clip_smu.encoders import EncoderOptions
+from clip_smu.encoders.cards import CARD, card, own_card, write_card
+from clip_smu.erasure import erase
+from clip_smu.errors import InputError
+from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
+from clip_smu.extraction import extract
+from clip_smu.fitting import FitConfig, fit
+from clip_smu.methods import load_method
+from clip_smu.probes import ProbeConfig, fit_probe
+from clip_smu.reproduction.data import Data, open_data
+from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder, reference_of
+from clip_smu.reproduction.stages import Progress, Stages, content_hash, jsonable
+from clip_smu.reproduction.tables import write_figures, write_results
+from clip_smu.storage import claim_folder, write_json
+from clip_smu.templates import read_rejected
+from clip_smu.towers import TowerSize
+from clip_smu.zero_shot import zero_shot
+
+FORMAT = 1
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: of everything.
+        results: encoder, method, mean AUC, its interval, attributes counted; one row each.
+        seconds: of this call. done, kept: stages that it ran, and that were there already.
+    """
+
+    folder: Path
+    results: tuple[dict[str, Any], ...]
+    seconds: float
+    done: int
+    kept: int
+
+
+def reproduce(
+    plan: Plan,
+    output: str | Path,
+    *,
+    smoke: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Runs a plan from photos and labels to tables and figures; killed and run again, it goes on.
+
+    Args:
+        smoke: the whole on a few hundred photos with short trainings: it shows that everything works, and its figures
+            mean nothing.
+        progress: called with (stage, done, total).
+
+    Raises:
+        ClipSmuError: a stage cannot be done; what is finished is kept.
+    """
+    started = time.time()
+    output, tell = Path(output), progress or (lambda *_: None)
+    claim_folder(output, {"command": "reproduce", "plan": plan.name, "smoke": smoke}, overwrite=overwrite)
+    stages = Stages(output, tell)
+    manifest: dict[str, Any] = {"format": FORMAT, "name": plan.name, "smoke": smoke, "finished": False}
+    manifest |= {"labels_are": plan.labels_are, "plan": jsonable(asdict(plan))}
+    write_json(output / MANIFEST, manifest)
+    with open_data(plan, output, smoke, stages) as data:
+        for row in plan.encoders:
+            _one_encoder(plan, row, data, stages, output, smoke)
+    evaluations = {
+        row.name: _named(read_evaluation(output / row.name / "evaluation"), row) for row in plan.encoders
+    }
+    comparisons = _comparisons(plan, evaluations, output, stages)
+    results = write_results(plan, evaluations, comparisons, output, smoke)
+    write_figures(plan, evaluations, output, stages)
+    manifest |= {
+        "finished": True,
+        "encoders": [_encoder_row(row, evaluations[row.name], output) for row in plan.encoders],
+        "results": list(results),
+        "stages": stages.notes,
+        "versions": {
+            package: version(package)
+            for package in ("clip-smu", "numpy", "torch", "transformers", "onnxruntime")
+        },
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "seconds": round(sum(note["seconds"] for note in stages.notes.values()), 1),
+    }
+    write_json(output / MANIFEST, manifest)
+    return Run(output, results, time.time() - started, stages.done, stages.kept)
+
+
+def _one_encoder(
+    plan: Plan, row: PlannedEncoder, data: Data, stages: Stages, output: Path, smoke: bool
+) -> None:
+    home = output / row.name
+    templates, extracted = _templates(row, data, stages, home)
+    lists: dict[str, Any] = {"train": data.train, "test": data.test}
+    keys, folders = {}, {}
+    for method in plan.methods:
+        if method.encoders and row.name not in method.encoders:
+            continue
+        settings = {**method.settings, **row.settings.get(method.name, {})}
+        settings |= plan.smoke.get(method.name, {}) if smoke else {}
+        folder = home / ("probes" if method.kind == "probe" else "interpreters") / method.name
+        folders[method.name] = folder
+        keys[method.name] = stages.run(
+            f"{row.name}/{method.name}",
+            {
+                "templates": extracted,
+                "labels": data.labels_key,
+                "kind": method.kind,
+                "what": method.what,
+                "settings": settings,
+                "seed": plan.seed,
+            },
+            folder / ("probe.json" if method.kind == "probe" else "interpreter.json"),
+            lambda overwrite, method=method, settings=settings, folder=folder: _train(  # type: ignore[misc]
+                plan, method, settings, templates, data, folder, overwrite, stages.tell, row
+            ),
+        )
+    evaluated = stages.run(
+        f"{row.name}/evaluation", {"templates": extracted, "methods": keys}, home / "evaluation" / "evaluation.json",
+        lambda overwrite: _ignore(
+            evaluate(
+                list(folders.values()), templates, data.labels, home / "evaluation", only=data.test,
+                train=data.train, names=list(folders), overwrite=overwrite,
+            )
+        ),
+    )  # fmt: skip
+    reference = reference_of(plan, folders)
+    stages.run(
+        f"{row.name}/confounds", {"evaluation": evaluated, "method": reference, "within": plan.within},
+        home / "confounds" / "confounds.json",
+        lambda overwrite: _ignore(
+            confounds(
+                home / "evaluation", reference, home / "confounds", strata=plan.within,
+                templates=templates, labels=data.labels, train=data.train, overwrite=overwrite,
+            )
+        ),
+    )  # fmt: skip
+    if plan.erase:
+        stages.run(
+            f"{row.name}/erasure", {"methods": keys, "erase": plan.erase}, home / "erasure" / "erasure.json",
+            lambda overwrite: _ignore(
+                erase(
+                    plan.erase, templates, data.labels, home / "erasure", **lists, pairs=data.pairs,
+                    methods=[load_method(folders[reference])], overwrite=overwrite,
+                )
+            ),
+        )  # fmt: skip
+
+
+def _templates(row: PlannedEncoder, data: Data, stages: Stages, home: Path) -> tuple[Path, str]:
+    """The encoder's templates and the key of how they came: extracted, or as they were given."""
+    if row.templates is not None:
+        return row.templates, content_hash(row.templates)
+    encoder, stored = _with_card(row, home), home / "templates"
+    photos = 0
+
+    def progress(count: int) -> None:
+        nonlocal photos
+        photos += count
+        stages.tell(f"{row.name}/templates", photos, 0)
+
+    try:
+        options = EncoderOptions(**row.options)
+    except TypeError as error:  # an option that there is not
+        raise InputError(f"the plan's options of {row.name} do not fit: {error}") from None
+
+    def take(overwrite: bool) -> None:
+        extract(data.photos, stored, encoder, options, overwrite=overwrite, progress=progress)
+
+    described = {"photos": data.photos_key, "card": card(encoder).to_dict(), "options": row.options}
+    return stored, stages.run(f"{row.name}/templates", described, stored / "_job.json", take)
+
+
+def _train(
+    plan: Plan, method: Method, settings: dict[str, Any], templates: Path, data: Data, folder: Path, overwrite: bool,
+    tell: Progress, row: PlannedEncoder,
+) -> None:  # fmt: skip
+    lists: dict[str, Any] = {"train": data.train, "test": data.test, "overwrite": overwrite}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        tell(f"{row.name}/{method.name}: {stage}", done, total)
+
+    try:
+        if "size" in settings:
+            settings = settings | {"size": TowerSize(**settings["size"])}
+        if method.kind == "objective":
+            config = FitConfig(objective=method.what, seed=plan.seed, **settings)
+            fit(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
+        elif method.kind == "probe":
+            recipe = ProbeConfig(kind=method.what, seed=plan.seed, **settings)
+            fit_probe(
+                templates, data.labels, folder, config=recipe, name=method.name, progress=progress, **lists
+            )
+        else:
+            zero_shot(
+                method.what, folder, encoder=row.encoder, templates=templates, labels=data.labels, **lists
+            )
+    except TypeError as error:  # a setting that there is not
+        raise InputError(f"the plan's settings of {method.name} do not fit: {error}") from None
+
+
+def _named(evaluation: Evaluation, row: PlannedEncoder) -> Evaluation:
+    """The evaluation under the plan's name of its encoder; bare templates do not know theirs."""
+    column = evaluation.table.schema.get_field_index("encoder")
+    names = pa.array([row.name] * evaluation.table.num_rows)
+    table = evaluation.table.set_column(column, evaluation.table.schema.field(column), names)
+    return replace(evaluation, encoder=row.name, table=table)
+
+
+def _comparisons(
+    plan: Plan, evaluations: dict[str, Evaluation], output: Path, stages: Stages
+) -> dict[str, Comparison]:
+    """Encoder against encoder by the reference method, and every method of an encoder against the reference."""
+    made = {}
+    for a, b in itertools.combinations([row.name for row in plan.encoders], 2):
+        both = [name for name in evaluations[a].methods if name in evaluations[b].methods]
+        method = reference_of(plan, both)
+        made[f"{a}-vs-{b}"] = compare(evaluations[a], evaluations[b], method_a=method, method_b=method)
+    for name, evaluation in evaluations.items():
+        reference = reference_of(plan, list(evaluation.methods))
+        for method in evaluation.methods:
+            if method != reference:
+                made[f"{name}-{method}-vs-{reference}"] = compare(
+                    evaluation, evaluation, method_a=method, method_b=reference
+                )
+    for pair, comparison in made.items():
+        stages.tell(f"comparison {pair}", 1, 1)
+        comparison.save(output / "comparisons" / f"{pair}.json")
+    return made
+
+
+def _encoder_row(row: PlannedEncoder, evaluation: Evaluation, output: Path) -> dict[str, Any]:
+    templates = output / row.name / "templates" if row.templates is None else row.templates
+    return {
+        "name": row.name,
+        "encoder": evaluation.encoder,
+        "methods": list(evaluation.methods),
+        "photos": len(evaluation),
+        "templates": str(templates),
+        "rejected": len(read_rejected(templates)) if templates.is_dir() else 0,
+    }
+
+
+def _with_card(row: PlannedEncoder, home: Path) -> str:
+    """The encoder's name as jobs take it; a card of the plan is written beside the templates."""
+    if not row.card:
+        return row.encoder
+    file = home / "card.toml"
+    write_card(file, own_card({"name": row.name, **row.card}))
+    return f"{row.encoder}{CARD}{file}"
+
+
+def _ignore(_: object) -> None:
+    """A stage's result is its folder."""
