@@ -1,0 +1,298 @@
+"""Fitting probes: batched as one by one, masks, every kind finds what is there, refusals, the command."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clip_smu.attributes import NAMES
+from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.labels import Labels
+from clip_smu.methods import load_method
+from clip_smu.metrics import auc
+from clip_smu.sampling import identity_folds
+from faces import DIM, toy_data
+
+torch = pytest.importorskip("torch")
+
+from clip_smu import probes  # noqa: E402
+from clip_smu.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward, train_binary  # noqa: E402
+
+FAST = {
+    "multi-label": ProbeConfig("multi-label", learning_rate=0.02, epochs=15, standardise=True, folds=2),
+    "binary": ProbeConfig("binary", learning_rate=0.02, epochs=3, standardise=True, folds=2),
+    "logistic-regression": ProbeConfig(folds=2, strengths=(0.01, 0.1)),
+    "mlp": ProbeConfig("mlp", epochs=12, hidden=24, batch_size=64, networks=2, folds=2, learning_rate=0.01),
+}
+
+
+def silent(done: int, total: int) -> None:
+    """No progress."""
+
+
+def rows(n: int = 120, seed: int = 0) -> Rows:
+    table, labels = toy_data(n, seed)
+    return Rows(table.vectors, labels.values)
+
+
+def task(kind: str, data: Rows, epochs: int = 3, held_out: Rows | None = None) -> Training:
+    return Training(data, held_out, FAST[kind].resolved(), epochs, np.full(47, 0.1), silent)
+
+
+def test_binary_at_once_is_one_by_one() -> None:
+    """Beside PyTorch's own Linear, Adam and loss, fed with the same rows in the same order."""
+    data, config = rows(), ProbeConfig("binary", learning_rate=0.01, batch_size=32).resolved()
+    weights, bias = train_binary(data, config, range(47), 4, silent)
+    for k in (0, 7, 30, 46):
+        layer = torch.nn.Linear(DIM, 1)
+        first_weight, first_bias = probes._first_weights(DIM, 1, [config.seed, k])
+        with torch.no_grad():
+            layer.weight.copy_(first_weight.T)
+            layer.bias.copy_(first_bias)
+        optimiser = torch.optim.Adam(layer.parameters(), lr=0.01)
+        steps = 0
+        for batch in probes._oversampled(data.labels[:, k], config, k, 4):
+            x = torch.from_numpy(data.x[batch])
+            y = torch.from_numpy((data.labels[batch, k] > 0).astype(np.float32))
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(x)[:, 0], y)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            steps += 1
+        common = max((data.labels[:, k] > 0).sum(), (data.labels[:, k] < 0).sum())
+        assert steps == 4 * -(-2 * common // 32)
+        np.testing.assert_allclose(weights[k], layer.weight.detach().numpy()[0], atol=2e-5)
+        assert bias[k] == pytest.approx(layer.bias.item(), abs=2e-5)
+        alone, alone_bias = train_binary(data, config, [k], 4, silent)
+        np.testing.assert_allclose(alone[0], weights[k], atol=2e-6)
+        assert alone_bias[0] == pytest.approx(bias[k], abs=2e-6)
+
+
+def test_binary_with_one_class_learns_nothing() -> None:
+    data = rows()
+    data.labels[:, 3] = np.abs(data.labels[:, 3])
+    weights, bias = train_binary(data, FAST["binary"].resolved(), [3, 4], 1, silent)
+    assert not weights[0].any()
+    assert bias[0] == pytest.approx(np.log((data.labels[:, 3] > 0).sum() + 1))
+    assert weights[1].any()
+
+
+def test_oversampling_balances_and_leaves_nobody_out() -> None:
+    labels = np.array([1] * 3 + [-1] * 10 + [0] * 7, np.int8)
+    epochs = 5
+    drawn = list(probes._oversampled(labels, ProbeConfig("binary", batch_size=8).resolved(), 0, epochs))
+    assert [len(batch) for batch in drawn] == [8, 8, 4] * epochs
+    for epoch in range(epochs):
+        order = np.concatenate(drawn[3 * epoch : 3 * epoch + 3])
+        counts = np.bincount(order, minlength=20)
+        assert (counts[:3] >= 1).all()
+        assert counts[:3].sum() == 10
+        assert (counts[3:13] == 1).all()
+        assert not counts[13:].any()
+    assert not np.array_equal(np.concatenate(drawn[:3]), np.concatenate(drawn[3:6]))
+
+
+def test_multi_label_is_a_linear_layer_with_adam() -> None:
+    data, config = rows(), FAST["multi-label"].resolved()
+    ((weight, bias),) = KINDS["multi-label"].train(task("multi-label", data)).layers
+    layer = torch.nn.Linear(DIM, 47)
+    first_weight, first_bias = probes._first_weights(DIM, 47, [config.seed])
+    with torch.no_grad():
+        layer.weight.copy_(first_weight.T)
+        layer.bias.copy_(first_bias)
+    optimiser = torch.optim.Adam(layer.parameters(), lr=config.learning_rate)
+    for epoch in range(3):
+        for batch in probes._batches(len(data.x), config, epoch):
+            labels = torch.from_numpy(data.labels)[batch]
+            known = labels != 0
+            scores = layer(torch.from_numpy(data.x)[batch])[known]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, (labels[known] > 0).float())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    np.testing.assert_allclose(weight, layer.weight.detach().numpy().T, atol=1e-5)
+    np.testing.assert_allclose(bias, layer.bias.detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_unknown_labels_take_no_part(kind: str) -> None:
+    """A column without known labels, and rows without any, change nothing that is learnt of the others."""
+    data = rows(60)
+    data.labels[:, 5] = 0
+    layers = KINDS[kind].train(task(kind, data)).layers
+    if len(layers) == 1 and kind != "multi-label":
+        assert not layers[0][0][:, 5].any()
+    moved = Rows(data.x.copy(), data.labels.copy())
+    moved.labels[7] = 0
+    moved.x[7] += 5  # a face of which nothing is known
+    still = Rows(data.x.copy(), moved.labels)
+    for one, other in zip(
+        itertools.chain(*KINDS[kind].train(task(kind, moved)).layers),
+        itertools.chain(*KINDS[kind].train(task(kind, still)).layers),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-3 if kind == "logistic-regression" else 1e-6)
+
+
+def test_networks_are_averaged() -> None:
+    data, config = rows(), replace(FAST["mlp"].resolved(), networks=3)
+    rng = np.random.default_rng(0)
+    weights = [
+        torch.from_numpy(rng.normal(size=size).astype(np.float32))
+        for size in ((3, DIM, 24), (3, 1, 24), (3, 24, 47), (3, 1, 47))
+    ]
+    mean = (torch.relu(torch.from_numpy(data.x) @ weights[0] + weights[1]) @ weights[2] + weights[3]).mean(0)
+    np.testing.assert_allclose(forward(probes._joined(weights), data.x), mean.numpy(), atol=1e-4)
+    assert config.networks == 3
+
+
+def test_mlp_stops_early_at_the_best_epoch() -> None:
+    table, labels = toy_data(200)
+    fold_of = identity_folds(table.identities, 2, 0)
+    inside, outside = (Rows(table.vectors[fold_of == f], labels.values[fold_of == f]) for f in (0, 1))
+    config = replace(FAST["mlp"].resolved(), patience=2, learning_rate=0.05, epochs=400)
+    trained = KINDS["mlp"].train(Training(inside, outside, config, 400, None, silent))
+    assert 1 <= trained.epoch < 100
+    best = np.nanmean(auc(forward(trained.layers, outside.x), outside.labels).value)
+    longer = KINDS["mlp"].train(Training(inside, None, config, trained.epoch + 30, None, silent))
+    assert longer.epoch == trained.epoch + 30
+    assert best > np.nanmean(auc(forward(longer.layers, outside.x), outside.labels).value)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("probes")
+    table, labels = toy_data()
+    for kind, config in FAST.items():
+        fit_probe(table, labels, folder / kind, config=config)
+    return {kind: folder / kind for kind in FAST}
+
+
+@pytest.mark.parametrize("kind", sorted(FAST))
+def test_finds_what_is_there(fitted: dict[str, Path], kind: str) -> None:
+    made = load_method(fitted[kind])
+    assert (made.dim, made.encoder, made.name, made.attributes) == (DIM, "toy", kind, NAMES)
+    assert np.mean([row.auc for row in made.evidence]) > 0.8  # on folds whose persons training did not see
+    table, labels = toy_data()
+    scores, probabilities, verdicts = made.read(table.vectors)
+    assert np.nanmean(auc(scores, labels.values).value) > 0.85
+    for k in (0, 10, 20):
+        known = labels.values[:, k] != 0
+        assert abs(probabilities[known, k].mean() - (labels.values[known, k] > 0).mean()) < 0.08
+    assert verdicts.any()
+    assert made.provenance["trained_on"]["persons"] == 100
+    assert len(made.provenance.get("strength", NAMES)) == 47
+
+
+def test_same_seed_same_weights_and_another_fit_is_refused(fitted: dict[str, Path], tmp_path: Path) -> None:
+    table, labels = toy_data()
+    for kind in ("binary", "mlp"):
+        fit_probe(table, labels, tmp_path / kind, config=FAST[kind])
+        for file in ("weights.safetensors",):
+            assert (tmp_path / kind / file).read_bytes() == (fitted[kind] / file).read_bytes()
+    done, other = tmp_path / "binary", replace(FAST["binary"], seed=1)
+    before = (done / "probe.json").stat().st_mtime_ns
+    fit_probe(table, labels, done, config=FAST["binary"])
+    assert (done / "probe.json").stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="already holds a probe of another fit"):
+        fit_probe(table, labels, done, config=other)
+    fit_probe(table, labels, done, config=other, overwrite=True)
+    assert (done / "weights.safetensors").read_bytes() != (
+        fitted["binary"] / "weights.safetensors"
+    ).read_bytes()
+
+
+def test_unknown_as_negative_trains_on_no(tmp_path: Path) -> None:
+    table, labels = toy_data(200)
+    config = replace(FAST["multi-label"], unknown="negative")
+    made = fit_probe(table, labels, tmp_path / "negative", config=config)
+    as_no = np.where(labels.values == 0, -1, labels.values)
+    same = fit_probe(
+        table, Labels(labels.images, labels.identities, as_no), tmp_path / "no", config=FAST["multi-label"]
+    )
+    for one, other in zip(made.layers[0], same.layers[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.evidence[0].n_negative == (labels.values[:, 0] < 0).sum()  # evidence leaves them out
+    masked = fit_probe(table, labels, tmp_path / "mask", config=FAST["multi-label"])
+    assert not np.array_equal(masked.layers[0][0], made.layers[0][0])
+
+
+def test_evidence_on_a_test_list(tmp_path: Path) -> None:
+    table, labels = toy_data(200)
+    config = FAST["logistic-regression"]
+    made = fit_probe(
+        table, labels, tmp_path / "it", train=table.images[:160], test=table.images[160:], config=config
+    )
+    assert "40 faces of the test list" in made.provenance["evidence_from"]
+    scores = made.read(table.vectors[160:])[0]
+    areas = auc(scores, labels.values[160:]).value
+    np.testing.assert_allclose([row.auc for row in made.evidence], areas, atol=1e-6)
+    with pytest.raises(LabelError, match="1 persons are in both the training and the test list"):
+        fit_probe(
+            table, labels, tmp_path / "no", train=table.images[:158], test=table.images[158:], config=config
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"kind": "forest"},
+            "the kind must be one of multi-label, binary, logistic-regression, mlp, not 'forest'",
+        ),
+        ({"unknown": "yes"}, "the unknown must be one of mask, negative"),
+        ({"epochs": 0}, "epochs must be between 1 and"),
+        ({"folds": 1}, "folds must be between 2 and 100, not 1"),
+        ({"strengths": (1.0, -1.0)}, "strengths must be positive"),
+        ({"dropout": 1.0}, r"dropout must be between 0 and 0\.95"),
+    ],
+)
+def test_refuses_settings(change: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words):
+        fit_probe(*toy_data(20), tmp_path / "it", config=replace(ProbeConfig(), **change))
+    assert not (tmp_path / "it").exists()
+
+
+def test_refuses_data_and_folders(tmp_path: Path) -> None:
+    table, labels = toy_data(20)
+    with pytest.raises(LabelError, match="expected at least 6 persons, one a fold, found 5"):
+        fit_probe(table, labels, tmp_path / "it", config=ProbeConfig(folds=6))
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="is not empty and holds no probe"):
+            fit_probe(table, labels, foreign, overwrite=overwrite)
+    with pytest.raises(InputError, match="is a file; the output must be a folder"):
+        fit_probe(table, labels, foreign / "thesis.txt")
+    assert (foreign / "thesis.txt").read_text() == "mine"
+    table.vectors[3] = 0
+    with pytest.raises(TemplateError, match=r"the template of p0/3\.jpg is zero \(1 of 20 such\)"):
+        fit_probe(table, labels, tmp_path / "it")
+
+
+def test_the_command(tmp_path: Path) -> None:
+    from clip_smu.cli import app
+
+    table, labels = toy_data(80)
+    np.savez(tmp_path / "t.npz", templates=table.vectors, images=table.images)
+    lines = [
+        ",".join([image, person, *map(str, row)])
+        for image, person, row in zip(table.images, labels.identities, labels.values, strict=True)
+    ]
+    (tmp_path / "labels.csv").write_text(
+        "\n".join([",".join(["Filename", "Identity", *NAMES]), *lines]) + "\n"
+    )
+    words = ["probe", str(tmp_path / "t.npz"), "--labels", str(tmp_path / "labels.csv"), "--folds", "2"]
+    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "it")])
+    assert done.exit_code == 0, done.output
+    assert "it (logistic-regression): mean AUC 0." in done.output
+    assert "wrong verdicts" in done.output
+    assert load_method(tmp_path / "it").error_rate == 0.1
+    refused = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "it"), "--kind", "forest"])
+    assert isinstance(refused.exception, InputError)
