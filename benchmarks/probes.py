@@ -56,7 +56,7 @@ def main() -> None:
     )
     print(f"{'':16}{'':>22}{'CPU s':>9}{'wall s':>9}{'CPU ratio':>11}{'wall ratio':>11}   AUC differs by")
     with threadpool_limits(limits=options.threads):
-        for c in (0.01, 0.1, 1.0, 10.0):
+        for c in (0.01, 0.1, 1.0):
             contenders = {
                 "ours": lambda c=c: fit_logistic(x, y, c, tolerance=options.tolerance),
                 "scikit-learn": lambda c=c: one_by_one(x, y, c, options.tolerance),

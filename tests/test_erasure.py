@@ -118,6 +118,16 @@ def test_scaled_templates_have_no_covariance_left() -> None:
     )  # the norm of a template does not matter
 
 
+def test_templates_that_lie_close_together() -> None:
+    """As dlib's: all at small angles, so that most of a change is along the templates and scaled away."""
+    x, labels, _ = made_up()
+    near = unit(unit(x) + 2 * np.eye(DIM)[0])
+    assert np.median(near @ near.T) > 0.8
+    eraser = fit_eraser(near, labels, ["Male", "Wearing_Hat", "Eyeglasses"])
+    assert eraser.provenance["largest_correlation_left"] < 1e-9
+    assert max(np.abs(covariance(eraser.apply(near).astype(float), c)).max() for c in labels.T) < 1e-7
+
+
 def test_no_linear_probe_beats_a_constant() -> None:
     """scikit-learn, on the very rows of the fit, whatever the penalty and the weights of the classes."""
     x, labels, _ = made_up()

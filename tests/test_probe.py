@@ -89,7 +89,7 @@ def test_refuses_other_templates(toy: Probe) -> None:
         EncoderError, match="the probe toy reads templates of toy, these are of dlib: use a probe"
     ):
         toy.check_templates(card("dlib"), 128)
-    with pytest.raises(TemplateError, match="the probe toy reads templates of length 16 .* found length 17"):
+    with pytest.raises(TemplateError, match=r"the probe toy reads templates of length 16 .* found length 17"):
         toy.check_templates(None, 17)
     toy.check_templates(None, DIM)
 

@@ -35,6 +35,8 @@ def test_other_writers_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.vectors, vectors)
     assert read.images == ["vendor.parquet:0", "vendor.parquet:1", "vendor.parquet:2"]
     assert read.card is None
+    parts = iter_templates(tmp_path / "vendor.parquet", 2)
+    assert [name for part in parts for name in part.images] == read.images
     np.save(tmp_path / "vendor.npy", vectors.astype(np.float16))
     read = read_templates(tmp_path / "vendor.npy")
     np.testing.assert_array_equal(read.vectors, vectors)

@@ -378,22 +378,23 @@ def fit_eraser(
     _, left, right = leace(units, labels)
     along = units @ right  # (N, m)
     deviations = np.array([column[column != 0].std() / 2 for column in labels.astype(np.float64).T])
-    best, least = left, np.inf
+    best, least, step, change = left, np.inf, 1.0, np.zeros_like(left)
     for _ in range(ROUNDS):
+        left = best + step * change
         moved = units - along @ left.T
         lengths = np.linalg.norm(moved, axis=1, keepdims=True)
         moved /= lengths
         rest = _covariances(moved, labels)
         worst = float(np.abs(rest / (moved.std(axis=0)[:, None] * deviations)).max())
-        if worst < least:
-            best, least = left, worst
+        if not worst < least:  # too far: half the way
+            step /= 2
+            continue
+        best, least, step = left, worst, min(1.0, 2 * step)
         if least < LEFT_OVER:
             break
         turned = np.linalg.pinv(_covariances(along / lengths, labels), rcond=1e-9)  # (K, m)
-        sphere = np.eye(left.shape[0]) - moved.T @ moved / len(
-            moved
-        )  # a change along a template is scaled away
-        left = left + np.linalg.solve(sphere, rest) @ turned
+        sphere = np.eye(len(left)) - moved.T @ moved / len(moved)  # a change along a template is scaled away
+        change = np.linalg.solve(sphere, rest) @ turned
     figures = {
         "faces": len(units),
         "known": {name: int((column != 0).sum()) for name, column in zip(attributes, labels.T, strict=True)},
@@ -620,9 +621,9 @@ def _readings(
 def _probe(kind: str, train: Floats32, labels: NDArray[np.int8], test: Floats32, seed: int) -> Floats:
     """(M, K) log odds of the test rows by logistic regressions fitted afresh to the training rows, without intercept.
 
-    The fit starts from the constant prediction, which is the optimum where no covariance is left. Log odds are rounded
-    to 0.001: a probe whose log odds differ by less says the same of every face, and the order of what a solver leaves in
-    the last digits is no reading.
+    The fit starts from the constant prediction, which is the optimum where no covariance is left. Log odds are
+    rounded to 0.001: a probe whose log odds differ by less says the same of every face, and the order of what a solver
+    leaves in the last digits is no reading.
     """
     features, strength = PROBES[kind]
     a, b = features(train, test, seed)

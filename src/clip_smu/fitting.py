@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from clip_smu.attributes import ATTRIBUTES, NAMES
 from clip_smu.calibrate import calibrate
 from clip_smu.captions import prompts
-from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.errors import InputError
 from clip_smu.evidence import gather_evidence, verdict_errors
-from clip_smu.interpreter import Interpreter, load_interpreter, usable, why_unusable
-from clip_smu.labels import Labelled, Labels, join, read_labels, read_list
+from clip_smu.interpreter import Interpreter, load_interpreter
+from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
+from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.model_card import write_model_card
 from clip_smu.objectives import OBJECTIVES, TrainConfig
 from clip_smu.sampling import identity_folds
@@ -38,10 +39,7 @@ from clip_smu.templates import Templates, read_templates
 from clip_smu.towers import MINI, TowerSize, export_tower
 from clip_smu.training import PRECISIONS, Progress, Trainer
 
-_RATE, _RATE_PRETRAINED = (
-    1e-3,
-    1e-5,
-)  # from scratch; of a text encoder that knows its words (the authors' code)
+_RATE_PRETRAINED = 1e-5  # of a text encoder that knows its words (the authors' code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ class FitConfig:
         steps: most optimiser steps of one training.
         batch_size: templates a step.
         captions: sentences a step, objective ``multipositive``.
-        learning_rate: of AdamW with betas .9 and .999; default, 1e-3 for ``mini`` and 1e-5 for a CLIP.
+        learning_rate: of AdamW with betas .9 and .999; default, the objective's for ``mini``, and 1e-5 for
+            a CLIP.
         weight_decay: without it AdamW is Adam.
         paraphrases: sentences drawn for each prompt at each step, objective ``attribute``.
         folds: identity folds for calibration, 2 or more.
@@ -138,7 +137,7 @@ class FitConfig:
         """The settings of each training, all filled in, for templates of ``encoder``."""
         row = OBJECTIVES[self.objective]
         of_clip = encoder.startswith("clip-vit")
-        rate = _RATE if self.text_encoder == MINI else _RATE_PRETRAINED
+        rate = row.learning_rate if self.text_encoder == MINI else _RATE_PRETRAINED
         return TrainConfig(
             self.objective,
             self.text_encoder,
@@ -212,24 +211,24 @@ def fit(
     checked_feeding = None if feeding is None else _read_feeding(Path(feeding))
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known, train_report = _labelled(table, rows, train)
-    checked = _labelled(table, rows, test)[0] if test is not None else None
+    known, train_report = labelled(table, rows, train)
+    checked = labelled(table, rows, test)[0] if test is not None else None
     if checked is not None:
-        _refuse_overlap(known, checked)
+        refuse_overlap(known, checked)
     settings = config.training(table.card.name if table.card else "unknown")
     folds = config.folds or OBJECTIVES[config.objective].folds
     trainer = Trainer(settings, known.templates.vectors, known.labels, output, progress=progress)
     job = {
         "command": "fit",
         "config": asdict(config),
-        "data": _fingerprint(known, checked),
+        "data": fingerprint(known, checked),
         "version": _recipe(),
         "text_encoder": trainer.fingerprint(),
         "feeding": checked_feeding,
     }
     if (output / "interpreter.json").is_file() and not overwrite:
         done = load_interpreter(output)
-        if done.provenance.get("job") == _digest(job):
+        if done.provenance.get("job") == digest(job):
             return done
         raise InputError(
             f"{output} already holds an interpreter of another fit: choose another folder, or pass --overwrite"
@@ -278,7 +277,7 @@ def fit(
         )
     evidence = gather_evidence(calibration, scores, measured.labels, measured.templates.identities)
     provenance = {
-        "job": _digest(job),
+        "job": digest(job),
         "objective": config.objective,
         "text_encoder": config.text_encoder,
         "context": trainer.language.context,
@@ -323,21 +322,6 @@ def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[n
     return scores, best_steps
 
 
-def _labelled(
-    table: Templates, labels: Labels, names: Sequence[str] | str | Path | None
-) -> tuple[Labelled, dict[str, int]]:
-    only = read_list(names) if isinstance(names, str | Path) else names
-    joined = join(table, labels, only)
-    good = usable(joined.templates.vectors)
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
-        raise TemplateError(
-            f"the template of {joined.templates.images[row]} is {why_unusable(joined.templates.vectors[row])} "
-            f"({int((~good).sum())} of {len(good)} such): remove it"
-        )
-    return joined, {"without_label": joined.unlabelled, "without_template": joined.without_template}
-
-
 def _read_feeding(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -349,31 +333,7 @@ def _read_feeding(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not what clip-smu encoders check --json prints") from None
 
 
-def _refuse_overlap(known: Labelled, checked: Labelled) -> None:
-    both = set(known.templates.identities) & set(checked.templates.identities) - {""}
-    if both:
-        raise LabelError(
-            f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "
-            "evidence needs lists of different persons"
-        )
-
-
-def _fingerprint(*parts: Labelled | None) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        if part is not None:
-            digest.update(np.ascontiguousarray(part.templates.vectors).tobytes())
-            digest.update(np.ascontiguousarray(part.labels).tobytes())
-            digest.update("\n".join([*part.templates.images, *part.templates.identities]).encode())
-        digest.update(b"|")
-    return digest.hexdigest()
-
-
 def _recipe() -> str:
     """Hash of the sentences trained on, so that a resumed fit never mixes two vocabularies."""
     sentences = [text for row in ATTRIBUTES for side in (True, False) for text in prompts(row, side)]
     return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
-
-
-def _digest(job: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()

@@ -445,9 +445,8 @@ def _read(folder: Path) -> Interpreter:
             folder,
         )
     except FileNotFoundError as error:
-        raise InterpreterError(
-            f"{folder} is not an interpreter: {Path(error.filename).name} is missing"
-        ) from None
+        missing = Path(error.filename or "prompts.safetensors").name  # safetensors names no file
+        raise InterpreterError(f"{folder} is not an interpreter: {missing} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise InterpreterError(
             f"the interpreter in {folder} is damaged ({type(error).__name__}: {error})"

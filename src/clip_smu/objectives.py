@@ -167,6 +167,7 @@ class Objective:
         schedule: step and steps → share of the learning rate.
         reading: how the result is read.
         steps, batch_size, folds, weight_decay: defaults; ``batch_size_clip`` for templates of CLIP's image encoder.
+        learning_rate: default for ``mini``.
     """
 
     sampler: Callable[[TrainConfig, Language, Tensor, NDArray[np.int8]], Sampler]
@@ -181,6 +182,7 @@ class Objective:
     batch_size_clip: int
     folds: int
     weight_decay: float
+    learning_rate: float
 
 
 def learn_language(config: TrainConfig, context: int) -> Language:
@@ -397,15 +399,15 @@ _AS_THE_PAPER = Reading(_paper_prompt, _paper_words, contrast=False, centred=Fal
 OBJECTIVES: dict[str, Objective] = {
     "attribute": Objective(
         _prompt_batches, _attribute, _scale_and_bias, {}, 10.0, _warm_cosine, _BOTH_SIDES,
-        steps=500, batch_size=2048, batch_size_clip=2048, folds=5, weight_decay=0.01,
+        steps=500, batch_size=2048, batch_size_clip=2048, folds=5, weight_decay=0.01, learning_rate=1e-3,
     ),
     "clip": Objective(
         _unique_caption_batches, _clip, _temperature, _LIMITS, 1.0, _constant, _AS_THE_PAPER,
-        steps=600, batch_size=64, batch_size_clip=256, folds=3, weight_decay=0.0,
+        steps=600, batch_size=64, batch_size_clip=256, folds=3, weight_decay=0.0, learning_rate=1e-3,
     ),
     "multipositive": Objective(
         _subset_batches, _multipositive, _temperature, _LIMITS, 1.0, _warm_cosine, _YES_SIDE,
-        steps=500, batch_size=2048, batch_size_clip=2048, folds=3, weight_decay=0.01,
+        steps=500, batch_size=2048, batch_size_clip=2048, folds=3, weight_decay=0.01, learning_rate=2e-3,
     ),
 }  # fmt: skip
 """What a text encoder can be trained for."""

@@ -174,7 +174,8 @@ def load_probe(folder: str | Path) -> Probe:
             folder,
         )
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InterpreterError(f"{folder} is not a probe: {Path(error.filename).name} is missing") from None
+        missing = Path(error.filename or WEIGHTS).name  # safetensors names no file
+        raise InterpreterError(f"{folder} is not a probe: {missing} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as error:
         raise InterpreterError(
             f"the probe in {folder} is damaged ({type(error).__name__}: {error})"

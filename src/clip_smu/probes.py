@@ -48,6 +48,7 @@ Layers = tuple[tuple[Floats, Floats], ...]
 Progress = Callable[[str, int, int], None]
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's own defaults
+_TELL_EVERY = 50  # steps
 _FLAT = 1e-8  # a spread below this is rounding
 
 
@@ -413,49 +414,45 @@ def train_binary(
     x, d = torch.from_numpy(rows.x), rows.x.shape[1]
     n_yes, n_no = (rows.labels > 0).sum(axis=0), (rows.labels < 0).sum(axis=0)
     batch, rate, decay = config.batch_size or 1, config.learning_rate or 0.0, config.weight_decay or 0.0
+    weights = np.zeros((len(attributes), d), np.float32)
+    bias = np.log((n_yes + 1) / (n_no + 1))[list(attributes)].astype(np.float32)
     steps = {k: epochs * -(-2 * int(max(n_yes[k], n_no[k])) // batch) for k in attributes}
     active = sorted((k for k in attributes if n_yes[k] and n_no[k]), key=lambda k: -steps[k])  # longest first
+    if not active:
+        return weights, bias
     streams = [_oversampled(rows.labels[:, k], config, k, epochs) for k in active]
     first = [_first_weights(d, 1, [config.seed, k]) for k in active]
-    # (A, d + 1): the bias is the last column
-    point = (
-        torch.stack([torch.cat([weight[:, 0], bias]).detach() for weight, bias in first]) if active else None
-    )
-    found_w, found_b = (
-        np.zeros((len(attributes), d), np.float32),
-        np.log((n_yes + 1) / (n_no + 1))[list(attributes)],
-    )
-    total = max((steps[k] for k in active), default=0)
-    if point is not None:
-        mean, square = torch.zeros_like(point), torch.zeros_like(point)
+    point = torch.stack(
+        [torch.cat([weight[:, 0], one]).detach() for weight, one in first]
+    )  # (A, d + 1), bias last
+    mean, square = torch.zeros_like(point), torch.zeros_like(point)
+    total = steps[active[0]]
     for step in range(total):
-        assert point is not None
         running = sum(steps[k] > step for k in active)
         chosen = np.zeros((running, batch), dtype=np.int64)
-        sizes = np.empty(running, dtype=np.int64)
+        sizes = np.empty((running, 1), dtype=np.int64)
         for place in range(running):
             part = next(streams[place])
             sizes[place] = len(part)
             chosen[place, : len(part)] = part
         truth = rows.labels[chosen, np.array(active[:running])[:, None]] > 0
-        share = np.where(np.arange(batch) < sizes[:, None], 1 / sizes[:, None], 0).astype(np.float32)
-        faces = x[torch.from_numpy(chosen)]  # (A, B, d)
-        now = point[:running]
+        share = np.where(np.arange(batch) < sizes, 1 / sizes, 0)  # of each row in its batch's mean loss
+        faces, now = x[torch.from_numpy(chosen)], point[:running]  # (A, B, d), (A, d + 1)
         score = torch.bmm(faces, now[:, :d, None])[..., 0] + now[:, d:]  # (A, B)
-        pull = (torch.sigmoid(score) - torch.from_numpy(truth.astype(np.float32))) * torch.from_numpy(share)
+        pull = (score.sigmoid() - torch.from_numpy(truth.astype(np.float32))) * torch.from_numpy(
+            share.astype(np.float32)
+        )
         gradient = torch.cat([torch.bmm(pull[:, None], faces)[:, 0], pull.sum(dim=1, keepdim=True)], dim=1)
-        mean[:running].lerp_(gradient, 1 - _BETAS[0])
+        mean[:running].lerp_(gradient, 1 - _BETAS[0])  # Adam, as PyTorch's
         square[:running].mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-        low = (square[:running] / (1 - _BETAS[1] ** (step + 1))).sqrt_() + _EPSILON
+        size = (square[:running] / (1 - _BETAS[1] ** (step + 1))).sqrt_() + _EPSILON
         now.mul_(1 - rate * decay)
-        now.addcdiv_(mean[:running], low, value=-rate / (1 - _BETAS[0] ** (step + 1)))
-        if step % 50 == 0 or step + 1 == total:
+        now.addcdiv_(mean[:running], size, value=-rate / (1 - _BETAS[0] ** (step + 1)))
+        if step % _TELL_EVERY == 0 or step + 1 == total:
             tell(step + 1, total)
-    for place, k in enumerate(active):
-        assert point is not None
-        column = list(attributes).index(k)
-        found_w[column], found_b[column] = point[place, :d].numpy(), float(point[place, d])
-    return found_w, found_b.astype(np.float32)
+    columns = [list(attributes).index(k) for k in active]
+    weights[columns], bias[columns] = point[:, :d].numpy(), point[:, d].numpy()
+    return weights, bias
 
 
 def _oversampled(

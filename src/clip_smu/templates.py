@@ -117,8 +117,10 @@ def iter_templates(path: str | Path, batch_rows: int = BATCH_ROWS) -> Iterator[T
                 for c in ("image", "face", "identity", "norm", "template")
                 if c in parquet.schema_arrow.names
             ]
+            row = 0
             for batch in parquet.iter_batches(batch_rows, columns=columns):
-                part = _from_batch(batch, file, card)
+                part = _from_batch(batch, file, card, row)
+                row += batch.num_rows
                 if dim is not None and part.vectors.shape[1] != dim:
                     raise TemplateError(
                         f"{file} holds templates of length {part.vectors.shape[1]}, before it {dim}"
@@ -267,13 +269,13 @@ def read_rejected(folder: str | Path) -> list[dict[str, str]]:
     return rows
 
 
-def _from_batch(batch: pa.RecordBatch, where: Path, card: EncoderCard | None) -> Templates:
+def _from_batch(batch: pa.RecordBatch, where: Path, card: EncoderCard | None, first: int) -> Templates:
     names, rows = batch.schema.names, batch.num_rows
     vectors = vectors_of(batch.column("template"), where)
     images = (
         batch.column("image").to_pylist()
         if "image" in names
-        else [f"{where.name}:{row}" for row in range(rows)]
+        else [f"{where.name}:{first + row}" for row in range(rows)]
     )
     faces = (
         batch.column("face").to_numpy(zero_copy_only=False) if "face" in names else np.zeros(rows, np.int16)

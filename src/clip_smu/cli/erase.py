@@ -24,7 +24,7 @@ def erase(
     templates: Annotated[
         str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
     ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv in the MAAD form.")],
+    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
     train: Annotated[str, typer.Option(help="List of the photos that the eraser is fitted on.")],
     test: Annotated[str, typer.Option(help="List of photos of other persons, to measure what is left.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the erased templates.")],

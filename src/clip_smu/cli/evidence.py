@@ -43,7 +43,7 @@ def evaluate(
         str,
         typer.Option("--templates", "-t", help="Folder made by clip-smu extract, or a file of templates."),
     ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv in the MAAD form.")],
+    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluation.")],
     photos: Annotated[
         str | None, typer.Option("--list", help="List of the photos to evaluate on; default, all labelled.")

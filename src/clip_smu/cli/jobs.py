@@ -64,7 +64,7 @@ def fit(
     templates: Annotated[
         str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
     ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv in the MAAD form.")],
+    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the interpreter.")],
     train: Annotated[str | None, typer.Option(help="List of the photos to fit on; default, all.")] = None,
     test: Annotated[
@@ -90,7 +90,8 @@ def fit(
         int | None, typer.Option(help="Templates a step; default, the objective's.")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Highest learning rate; default, 1e-3 for mini, 1e-5 for a CLIP.")
+        float | None,
+        typer.Option(help="Highest learning rate; default, the objective's, and 1e-5 for a CLIP."),
     ] = None,
     folds: Annotated[
         int | None,

@@ -15,7 +15,7 @@ def probe(
     templates: Annotated[
         str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
     ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv in the MAAD form.")],
+    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the probe.")],
     train: Annotated[str | None, typer.Option(help="List of the photos to fit on; default, all.")] = None,
     test: Annotated[

@@ -253,10 +253,17 @@ def _measured(source: Source, lead: Values, labels_are: str | None) -> Values:
 
 
 def _evidence_from(source: Source) -> str:
-    if source.evaluations:
-        said = {str(one.manifest.get("training_persons", "")) for one in source.evaluations.values()} - {""}
-        return "; ".join(sorted(said)) or "persons of the evaluation's list"
-    return str(next(iter(source.methods.values())).provenance.get("evidence_from", "not recorded"))
+    """Whose photos these are, and whether the methods may have met them; by encoder where that differs."""
+    if not source.evaluations:
+        made = next(iter(source.methods.values())).provenance
+        return str(made.get("evidence_from", "not recorded"))
+    said = {name: str(one.manifest.get("training_persons", "")) for name, one in source.evaluations.items()}
+    texts = {
+        name: text or "whether training met these persons was not recorded" for name, text in said.items()
+    }
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
 
 
 def _faces(method: Method) -> int:

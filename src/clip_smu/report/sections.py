@@ -171,7 +171,10 @@ def photos(content: Values) -> Html:
     names = list(dict.fromkeys(row["method"] for row in content["photos"]))
     held = {(row["photo"], row["method"]): row["encoded"] for row in content["photos"]}
     numbers = sorted({row["photo"] for row in content["photos"]})
-    rows = [(f"photo {number}", *(_encoded(held[number, name]) for name in names)) for number in numbers]
+    rows = [
+        (f"photo {number}", *(_encoded(held[number, name], alone=len(names) == 1) for name in names))
+        for number in numbers
+    ]
     return join(
         [
             el(
@@ -285,7 +288,7 @@ def footer(content: Values) -> Html:
     )
 
 
-def _encoded(rows: Sequence[Values]) -> Html:
+def _encoded(rows: Sequence[Values], *, alone: bool) -> Html:
     if not rows:
         return el("em", "nothing asserted")
     return el(
@@ -294,5 +297,5 @@ def _encoded(rows: Sequence[Values]) -> Html:
             el("li", MARKS[row["label"]], " ", by_name(row["attribute"]).label, class_=_HUES[row["label"]])
             for row in rows
         ],
-        class_="read",
+        class_="read alone" if alone else "read",
     )
