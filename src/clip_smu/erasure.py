@@ -727,13 +727,20 @@ def _of_attribute(name: str, readings: Sequence[Reread]) -> str:
     )
     (before, after), (_, still) = linear.of(name), curved.of(name)
     text = f"{name} erased: a fresh linear probe reads it with AUC {_short(after)} (before {_short(before)})"
-    low = float(curved.after.low[curved.attributes.index(name)])
     was, rest = others.of(name)
     if np.isfinite(rest):
         text += f", one fitted to other persons than the eraser with {_short(rest)} (before {_short(was)})"
-    if low > 0.5:
+    if _told(curved, name):
         return f"{text}, a non-linear one still with {_short(still)}: the templates hold it non-linearly."
-    return f"{text}, a non-linear one with {_short(still)}: neither is better than chance."
+    chance = (
+        ": none is surely better than chance" if not _told(linear, name) and not _told(others, name) else ""
+    )
+    return f"{text}, a non-linear one with {_short(still)}{chance}."
+
+
+def _told(reading: Reread, name: str) -> bool:
+    """Whether the interval after erasing lies above chance."""
+    return bool(reading.after.low[reading.attributes.index(name)] > 0.5)
 
 
 def _of(known: Recognition) -> str:

@@ -280,6 +280,8 @@ class Trainer:
                 saved_at = time.monotonic()
                 cost = saved_at - begun
             self._progress(stage, state["step"], steps)
+        if self.ranks.main:
+            self._write_curves()
         self._progress(stage, steps, steps)
         report = {"captions": state["captions"], "shortened": state["shortened"], **sampler.report}
         if state["best"] is None:

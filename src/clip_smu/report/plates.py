@@ -159,15 +159,14 @@ def _slopes(
     *,
     required: bool,
 ) -> dict[str, Callable[[], Figure]]:
-    """Each encoder against the first by a method that both have; of one encoder, each method against the first."""
-    first = evaluations[0]
+    """Each encoder against the first, by a method that all have or else by their first; of one encoder, its methods."""
+    first, others = evaluations[0], evaluations[1:]
     names = [name for name in (methods or first.methods) if all(name in one.methods for one in evaluations)]
     pairs: list[tuple[str, Evaluation, str, Evaluation, str]] = []
-    if len(evaluations) > 1 and names:
-        pairs = [
-            (f"{first.encoder}-{one.encoder}", first, names[0], one, names[0]) for one in evaluations[1:]
-        ]
-    elif len(evaluations) == 1:
+    for one in others:
+        of_a, of_b = (names or list(each.methods) for each in (first, one))
+        pairs.append((f"{first.encoder}-{one.encoder}", first, of_a[0], one, of_b[0]))
+    if not others:
         pairs = [(f"{names[0]}-{name}", first, names[0], first, name) for name in names[1:]]
     if required and not pairs:
         raise InputError(
