@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from clip_smu.attributes import NAMES
@@ -214,6 +215,22 @@ def test_svg_has_text_as_text_unique_ids_and_is_small(dlib: Evaluation, theme: s
     assert set(used) <= set(ids)
     assert text == as_svg(figure, prefix="grid")
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]+"', "", text)
+
+
+def test_nothing_is_cut_off(dlib: Evaluation, tmp_path: Path) -> None:
+    series = auc_series(dlib)
+    matrix = np.random.default_rng(0).random((47, 4))
+    figures = [
+        auc_dots(series), slope_chart(*series[:2]), read_from_map(matrix, NAMES, NAMES[26:30]),
+        roc_grid([dlib], FEW), reliability_diagrams([dlib]), qualitative_table(dlib),
+    ]  # fmt: skip
+    for figure in figures:
+        write_figure(figure, tmp_path / "figure.png")  # lays it out
+        drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert min(drawn.x0, drawn.y0, width - drawn.x1, height - drawn.y1) > 0
+        border = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
+        for edge in (border[0], border[-1], border[:, 0], border[:, -1]):
+            assert (edge == 255).all()  # paper, on the outermost line
 
 
 def test_numbers_in_texts_keep_their_digits() -> None:

@@ -393,7 +393,6 @@ def _paper_words() -> frozenset[str]:
 
 _LIMITS = {"t": (-math.inf, HIGHEST_T)}
 _BOTH_SIDES = Reading(prompts, vocabulary, contrast=True, centred=True)
-_YES_SIDE = Reading(prompts, vocabulary, contrast=False, centred=True)
 _AS_THE_PAPER = Reading(_paper_prompt, _paper_words, contrast=False, centred=False)
 
 OBJECTIVES: dict[str, Objective] = {
@@ -406,7 +405,7 @@ OBJECTIVES: dict[str, Objective] = {
         steps=600, batch_size=64, batch_size_clip=256, folds=3, weight_decay=0.0, learning_rate=1e-3,
     ),
     "multipositive": Objective(
-        _subset_batches, _multipositive, _temperature, _LIMITS, 1.0, _warm_cosine, _YES_SIDE,
+        _subset_batches, _multipositive, _temperature, _LIMITS, 1.0, _warm_cosine, _BOTH_SIDES,
         steps=500, batch_size=2048, batch_size_clip=2048, folds=3, weight_decay=0.01, learning_rate=2e-3,
     ),
 }  # fmt: skip

@@ -125,7 +125,7 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure of that size in inches, laid out so that nothing is cut."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=_PNG_DOTS, layout="constrained")
 
 
 def write_figure(figure: Figure, path: str | Path) -> None:
