@@ -126,8 +126,8 @@ def measure(name: str, options: EncoderOptions, folder: Path, sizes: list[int], 
         + ", ".join(f"{k} {v:.0f}" for k, v in medians.items())
     )
     print(
-        f"  pipeline {pipeline:.0f} photos/s: {pipeline / medians[slowest]:.0%} of the slowest stage ({slowest}) on the "
-        f"same cores (bar 85 %; the stages' own work allows {ceiling:.0%}), "
+        f"  pipeline {pipeline:.0f} photos/s: {pipeline / medians[slowest]:.0%} of the slowest stage ({slowest}) on "
+        f"the same cores (bar 85 %; the stages' own work allows {ceiling:.0%}), "
         f"{processes * pipeline / medians[slowest]:.0%} of it on one core"
     )
 

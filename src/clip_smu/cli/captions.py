@@ -31,7 +31,9 @@ def zero_shot(
     templates: Annotated[
         str | None, typer.Option(help="Templates to calibrate on; without them no verdict is asserted.")
     ] = None,
-    labels: Annotated[str | None, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")
+    ] = None,
     train: Annotated[str | None, typer.Option(help="List of the photos to calibrate on.")] = None,
     test: Annotated[
         str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")

@@ -138,7 +138,7 @@ def read_plan(
         **places, encoders=_kept(chosen, encoders, "encoder"), methods=_kept(ways, methods, "method"),
         smoke=values.get("smoke", {}),
     )  # fmt: skip
-    names = [row.name for row in (*plan.encoders, *plan.methods)]
+    names = [row.name for row in plan.encoders] + [row.name for row in plan.methods]
     if len(set(names)) != len(names):
         raise InputError(f"{file}: encoders and methods need names of their own, found {', '.join(names)}")
     return plan
