@@ -32,6 +32,7 @@ DEFAULT_ATTRIBUTES = (
 _PAPER_WAYS = ("language", "multi-label", "binary")
 _PER_ROW = 5
 _BINS = 10
+_LEGEND_LETTERS = 110  # that stand side by side above a grid, a line sample counting as eight
 
 
 def roc_grid(
@@ -76,9 +77,9 @@ def roc_grid(
         figure.supxlabel("false positive rate", fontsize=9)
         figure.supylabel("true positive rate", fontsize=9)
         handles = [_handle(line) for line in lines]
-        figure.legend(
-            handles=handles, loc="outside upper center", ncols=min(4, len(handles)), handlelength=3.2
-        )
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        across = max(1, min(4, len(handles), _LEGEND_LETTERS // (longest + 8)))
+        figure.legend(handles=handles, loc="outside upper center", ncols=across, handlelength=3.2)
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from clip_smu.report.sources import Source
 
+_LEFT_OUT = ("verdicts", "captions", "versions", "machine")  # told elsewhere, or the same for all
 _LONGEST = 120  # characters of a value
 _FOLDERS = re.compile(r"""(?<![^\s="':,])(?:~?/|[A-Za-z]:\\)(?:[^\s"'/\\]+[/\\])*([^\s"'/\\]+)""")
 
@@ -18,9 +19,13 @@ def provenance_of(source: Source, hidden: Sequence[str]) -> Iterator[tuple[str, 
     yield from (("run", what, value) for what, value in _flat(run))
     for name, one in source.evaluations.items():
         kept = {key: value for key, value in one.manifest.items() if key not in ("attributes", "command")}
+        kept["methods"] = [
+            {key: row.get(key) for key in ("name", "kind", "sha256")} for row in kept.get("methods", [])
+        ]
         yield from ((f"evaluation of {name}", what, value) for what, value in _flat(kept))
     for (encoder, name), method in source.methods.items():
-        kept = {key: value for key, value in method.provenance.items() if key not in ("verdicts", "captions")}
+        kept = {key: value for key, value in method.provenance.items() if key not in _LEFT_OUT}
+        kept = {key: value for key, value in kept.items() if key != "config" or "settings" not in kept}
         of = f"{encoder}, {name}" if len(source.methods) > 1 else name
         yield from (
             (of, what, value) for what, value in _flat(kept) if not any(word in value for word in hidden)
@@ -31,6 +36,10 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _flat(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list) and value and not any(isinstance(inner, dict | list) for inner in value):
+        yield from _flat(
+            ", ".join(f"{one:.4g}" if isinstance(one, float) else str(one) for one in value), key
+        )
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             named = inner.get("name", number) if isinstance(inner, dict) else number

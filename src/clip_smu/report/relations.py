@@ -50,7 +50,7 @@ def comparisons(content: Values, drawings: Mapping[str, Html]) -> Html:
             "number of attributes "
             "(Benjamini and Hochberg).",
         ),
-        el("ul", [el("li", sentence_of(row)) for row in content["comparisons"]]),
+        el("ul", [el("li", sentence_of(row)) for row in sorted(content["comparisons"], key=_encoders_first)]),
     ]
     for number, row in enumerate(content["comparisons"]):
         text = f"{row['a']} (left) and {row['b']} (right), AUC of each attribute"
@@ -194,3 +194,7 @@ def _norm(norm: Values) -> Html | None:
         return None
     told = "; ".join(f"{by_name(row['attribute']).label} {interval(row)}" for row in norm["rows"])
     return el("p", f"The length of the template alone, without its direction, tells (AUC): {told}.")
+
+
+def _encoders_first(row: Values) -> tuple[bool, str]:
+    return row["encoder_a"] == row["encoder_b"], row["encoder_a"]

@@ -268,13 +268,14 @@ def sentence_of(row: Values) -> str:
     more, than = (
         ("gives away", "more than") if row["encoder_a"] != row["encoder_b"] else ("reads", "better than")
     )
+    of = "" if row["encoder_a"] != row["encoder_b"] else f"On {row['encoder_a']}, "
     same = row["attributes"] - row["a_more"] - row["b_more"] - row["not_tested"]
     rest = [f"{same} show no difference"] + (
         [f"{row['not_tested']} could not be tested"] if row["not_tested"] else []
     )
     interval = "" if row["low"] is None else f" (95 % interval {row['low']:+.4f} to {row['high']:+.4f})"
     return (
-        f"{row['a']} {more} {row['a_more']} of {row['attributes']} attributes {than} {row['b']}, {row['b']} "
+        f"{of}{row['a']} {more} {row['a_more']} of {row['attributes']} attributes {than} {row['b']}, {row['b']} "
         f"{row['b_more']}; {listed(rest)}. Mean AUC differs by {row['difference']:+.4f}{interval}."
     )
 
