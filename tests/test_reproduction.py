@@ -227,3 +227,14 @@ def test_the_command(
         main()
     assert stop.value.code == 1
     assert "no encoder nobody: choose from one, two" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_smoke_of_lfw(shared: Path, tmp_path: Path) -> None:
+    """The shipped plan from photos to figures, on some 300 photos; about two minutes."""
+    pytest.importorskip("dlib")
+    plan = read_plan("lfw", data=shared / "data/lfw", weights=shared / "weights")
+    made = reproduce(plan, tmp_path / "run", smoke=True)
+    assert len(made.results) == len(plan.encoders) * len(plan.methods)
+    assert all(0 <= row["mean_auc"] <= 1 for row in made.results)
+    assert not list((tmp_path / "run").rglob("*.jpg"))
