@@ -249,7 +249,7 @@ class Interpreter:
             ((3,), ())
         """
         vectors = self._checked(templates)
-        direction = self._text_encoder.encode([question])
+        direction = self.text_encoder.encode([question])
         return Answers(
             self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0], self.unseen_words(question)
         )
@@ -294,7 +294,8 @@ class Interpreter:
         return np.ascontiguousarray((self.positive - self.negative).T)
 
     @cached_property
-    def _text_encoder(self) -> Any:
+    def text_encoder(self) -> Any:
+        """Sentences → (M, d) unit vectors, a :class:`clip_smu.text.TextEncoder`; loaded at first use."""
         from clip_smu.text import TextEncoder
 
         if self.folder is None:

@@ -74,7 +74,7 @@ class _CaptionVectors:
     """Vectors of the captions of attribute sets, each encoded once; NaN for one that is too long to be read."""
 
     def __init__(self, interpreter: Interpreter) -> None:
-        self._encoder, self._dim = interpreter._text_encoder, interpreter.dim
+        self._encoder, self._dim = interpreter.text_encoder, interpreter.dim
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def of(self, sets: Sequence[Bools]) -> NDArray[np.float32]:
