@@ -264,7 +264,7 @@ class Counting:
 
 def test_greedy_encodes_each_caption_once_and_none_that_is_too_long(shipped: Interpreter) -> None:
     reader, encoder = replace(shipped, centre=np.zeros(DIM, np.float32)), Counting()
-    vars(reader)["_text_encoder"] = encoder
+    vars(reader)["text_encoder"] = encoder
     pairs = zip(ATTRIBUTES[::2], ATTRIBUTES[1::2], strict=False)
     texts = [paper_caption({first.name: 1, second.name: 1}) for first, second in pairs]
     table = encoder.encode([text for text in texts if len(text.split()) <= 12])
