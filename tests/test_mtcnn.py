@@ -205,6 +205,57 @@ def test_more_lfw_photos(detector: MTCNN, plain_loop: ModuleType, shared: Path) 
     agreement(detector, plain_loop, plain_loop.lfw_photos(shared, 400))
 
 
+def main_faces_agree(detector: MTCNN, photos: list[np.ndarray]) -> float:
+    """Checks that the main face is the same without a search for small ones; gives the share of P-net's pixels."""
+    pixels = {"all": 0, "main": 0}
+
+    def counting(net: Callable[[np.ndarray], np.ndarray], key: str) -> Callable[[np.ndarray], np.ndarray]:
+        def run(x: np.ndarray) -> np.ndarray:
+            pixels[key] += x[:, 0].size
+            return net(x)
+
+        return run
+
+    main, whole = MTCNN(main_face=True), MTCNN()
+    main._pnet, whole._pnet = counting(main._pnet, "main"), counting(whole._pnet, "all")
+    for faces, alone, photo in zip(whole.detect(photos), main.detect(photos), photos, strict=True):
+        expected = order(faces, *photo.shape[:2])[:1]
+        np.testing.assert_allclose(table(alone), table(expected), rtol=0, atol=1e-3)
+    return pixels["main"] / pixels["all"]
+
+
+def test_the_main_face_alone_is_the_first_of_all_faces(detector: MTCNN, photo: np.ndarray) -> None:
+    face = photo[20:220, 130:320]
+    large, middling, small = (
+        np.asarray(Image.fromarray(face).resize((side, side))) for side in (220, 130, 60)
+    )
+    crowd = np.full((400, 700, 3), 100, np.uint8)
+    crowd[:220, :220], crowd[250:380, 400:530], crowd[170:230, 320:380] = large, middling, small
+    photos = [photo, photo[::2, ::2], face, crowd, crowd[:, ::-1], crowd[150:], crowd[:240, 300:]]
+    photos += [np.full((90, 90, 3), 100, np.uint8), crowd[:9, :9]]
+    main_faces_agree(detector, photos)
+
+
+def test_a_large_central_face_ends_the_search(detector: MTCNN, photo: np.ndarray) -> None:
+    portrait = np.asarray(Image.fromarray(photo[20:220, 130:320]).resize((760, 800)))
+    assert main_faces_agree(detector, [portrait]) < 0.02
+
+
+def test_main_faces_of_lfw_photos(detector: MTCNN, plain_loop: ModuleType, shared: Path) -> None:
+    photos = plain_loop.lfw_photos(shared, 24)
+    resized = [
+        np.asarray(Image.fromarray(photo).resize((side, side)))
+        for side, photo in zip(range(110, 590, 20), photos, strict=True)
+    ]
+    assert main_faces_agree(detector, photos) < 0.2
+    main_faces_agree(detector, resized)
+
+
+@pytest.mark.slow
+def test_main_faces_of_more_lfw_photos(detector: MTCNN, plain_loop: ModuleType, shared: Path) -> None:
+    assert main_faces_agree(detector, plain_loop.lfw_photos(shared, 2000)) < 0.2
+
+
 def agreement(detector: MTCNN, plain_loop: ModuleType, photos: list[np.ndarray]) -> None:
     """Within 0.05 px of the loop, but for photos where the loop's own rounding decides.
 

@@ -28,20 +28,22 @@ class Detection:
 
 
 def order(detections: Sequence[Detection], height: int, width: int) -> list[Detection]:
-    """Sort the faces of one photo, the one that the photo is of first.
-
-    A face counts by its box area minus twice the squared distance of the box's centre from the photo's
-    centre: the rule of David Sandberg's ``align_dataset_mtcnn.py``. Ties keep their order.
+    """Sort the faces of one photo by `prominence`, the one that the photo is of first. Ties keep their order.
 
     Args:
         detections: the faces of one photo.
         height: of the photo, in pixels.
         width: of the photo, in pixels.
     """
+    return sorted(detections, key=lambda face: prominence(face, height, width), reverse=True)
 
-    def weight(face: Detection) -> float:
-        x1, y1, x2, y2 = face.box
-        off_centre = ((x1 + x2 - width) / 2) ** 2 + ((y1 + y2 - height) / 2) ** 2
-        return (x2 - x1) * (y2 - y1) - _CENTRE_WEIGHT * off_centre
 
-    return sorted(detections, key=weight, reverse=True)
+def prominence(face: Detection, height: int, width: int) -> float:
+    """How much a face is the one that a photo of this height and width is of, in square pixels.
+
+    Its box area minus twice the squared distance of the box's centre from the photo's centre: the rule of David
+    Sandberg's ``align_dataset_mtcnn.py``.
+    """
+    x1, y1, x2, y2 = face.box
+    off_centre = ((x1 + x2 - width) / 2) ** 2 + ((y1 + y2 - height) / 2) ** 2
+    return (x2 - x1) * (y2 - y1) - _CENTRE_WEIGHT * off_centre

@@ -214,7 +214,7 @@ def _detector(options: EncoderOptions, threads: int) -> _Detector:
     if options.detector in (None, "mtcnn"):
         from clip_smu.detect.mtcnn import MTCNN  # an optional package
 
-        return MTCNN(threads=threads)
+        return MTCNN(main_face=options.main_face, threads=threads)
     if options.detector in ("hog", "cnn", "dlib"):
         from clip_smu.detect.dlib import Dlib, DlibDetector  # an optional package
 
