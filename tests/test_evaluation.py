@@ -79,6 +79,16 @@ def toy_interpreter(name: str = "toy") -> Interpreter:
     )
 
 
+CHECK = {
+    "encoder": "toy",
+    "figures": {"accuracy": 0.987},
+    "photos": 9,
+    "rejected": {},
+    "misfed": ["toy is mis-fed: swap the channels"],
+    "variants": [{"name": "BGR"}],
+}
+
+
 def toy_evaluation(n: int = 240, seed: int = 3) -> tuple[NDArrays, Scored]:
     """(labels, persons) and scores with ties; the first attributes have few or no positives."""
     rng = np.random.default_rng(seed)
@@ -469,6 +479,21 @@ def test_the_same_evaluation_is_read_back_another_is_refused(tmp_path: Path) -> 
     (tmp_path / "mine/thesis.txt").write_text("x")
     with pytest.raises(InputError, match="not made by this command"):
         evaluate([toy_probe()], faces, labels, tmp_path / "mine", overwrite=True)
+
+
+def test_how_the_encoder_was_fed_is_kept(tmp_path: Path, command) -> None:
+    faces, labels = toy_data(80)
+    (tmp_path / "check.json").write_text(json.dumps(CHECK))
+    kept = {key: value for key, value in CHECK.items() if key != "variants"} | {"tried": ["BGR"]}
+    given = evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0, feeding=tmp_path / "check.json")
+    assert given.manifest["feeding"] == kept
+    knows = replace(toy_interpreter(), provenance={"feeding": kept})  # as clip-smu fit --feeding leaves it
+    assert evaluate([toy_probe(), knows], faces, labels, tmp_path / "f", rounds=0).manifest["feeding"] == kept
+    assert evaluate([toy_probe()], faces, labels, tmp_path / "g", rounds=0).manifest["feeding"] is None
+    (tmp_path / "other.json").write_text(json.dumps(CHECK | {"encoder": "mbf"}))
+    with pytest.raises(InputError, match=r"a feeding check of toy, whose templates these are; .* is of mbf"):
+        evaluate([toy_probe()], faces, labels, tmp_path / "h", rounds=0, feeding=tmp_path / "other.json")
+    assert not (tmp_path / "h").exists()
 
 
 def test_refusals(tmp_path: Path) -> None:

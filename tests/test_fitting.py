@@ -167,6 +167,9 @@ def test_a_feeding_check_is_kept_with_the_evidence(tmp_path: Path) -> None:
     made = fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
     assert made.provenance["feeding"] == check | {"tried": ["BGR"]}
     assert "accuracy 98.70%; swap the channels" in (tmp_path / "it/README.md").read_text()
+    (tmp_path / "check.json").write_text(json.dumps(check | {"encoder": "mbf", "variants": []}))
+    with pytest.raises(InputError, match=r"a feeding check of toy, whose templates these are; .* is of mbf"):
+        fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
     (tmp_path / "check.json").write_text("[]")
     with pytest.raises(InputError, match="is not what clip-smu encoders check --json prints"):
         fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")

@@ -259,6 +259,20 @@ def test_report_of_the_shipped_interpreter_is_its_evidence(tmp_path: Path) -> No
     assert {"of": "dlib-lfw", "what": "job", "value": reader.provenance["job"]} in found["provenance"]
 
 
+def test_templates_of_a_misfed_encoder_are_told(
+    evaluations: tuple[Evaluation, Evaluation], tmp_path: Path
+) -> None:
+    check = {"encoder": "dlib", "figures": {"accuracy": 0.9}, "photos": 9, "rejected": {}, "tried": ["BGR"]}
+    for advice, words in (([], "no better way"), (["set channels to BGR"], "set channels to BGR")):
+        fed = {**evaluations[0].manifest, "feeding": {**check, "misfed": advice}}
+        write_evaluation(replace(evaluations[0], manifest=fed), tmp_path / f"e{len(advice)}")
+        found = report(tmp_path / f"e{len(advice)}", tmp_path / f"{len(advice)}.html")
+        assert words in found.content["measured"]["encoders"][0]["fed"]
+        page = found.path.read_text(encoding="utf-8")
+        assert ("was not fed right" in page) == bool(advice)
+        assert words in page
+
+
 @pytest.mark.parametrize("form", ["json", "html"])
 def test_hidden_attributes_leak_nowhere(run: Path, tmp_path: Path, form: str) -> None:
     hide = resolve("race,gender,age")

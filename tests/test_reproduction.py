@@ -17,6 +17,7 @@ pytest.importorskip("matplotlib")
 from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
 from clip_smu.reproduction import PLANS, read_plan, reproduce
+from toy_network import RIGHT, make_network, make_people
 
 PLAN = """
 name = "made-up"
@@ -159,6 +160,44 @@ def test_smoke_says_so(data: Path, tmp_path: Path) -> None:
     reproduce(plan, tmp_path / "run", smoke=True)
     assert "mean nothing" in (tmp_path / "run/results.md").read_text()
     assert json.loads((tmp_path / "run/run.json").read_text())["smoke"] is True
+
+
+def test_a_run_from_photos_finds_out_that_its_encoder_is_misfed(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    people = make_people(tmp_path)
+    make_network(tmp_path / "toy.onnx")
+    card = RIGHT.to_dict() | {"channels": "BGR", "mean": 127.5, "std": 127.5}
+    kept = ("family", "dim", "input_size", "channels", "mean", "std", "alignment", "normalised", "licence_code",
+            "licence_weights", "sources")  # fmt: skip
+    row = ", ".join(f"{key} = {json.dumps(card[key])}" for key in kept)
+    names = [
+        f"{folder.name}/{file.name}"
+        for folder in sorted(people.glob("p*"))
+        for file in sorted(folder.iterdir())
+    ]
+    rows = (data / "labels.csv").read_text().splitlines()[: 1 + len(names)]
+    rows[1:] = [
+        ",".join([name, name[:3], *old.split(",")[2:]]) for name, old in zip(names, rows[1:], strict=True)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "train.txt").write_text("\n".join(names[:60]) + "\n")
+    (tmp_path / "test.txt").write_text("\n".join(names[60:]) + "\n")
+    start, end = PLAN.index("[[encoders]]"), PLAN.index("[[methods]]")
+    encoder = '[[encoders]]\nname = "toy"\nencoder = "onnx:toy.onnx"\noptions = { align = "none" }\n'
+    encoder += f"card = {{ {row} }}\n"
+    plan = PLAN[:start].replace("[data]", '[data]\nphotos = "."') + encoder + PLAN[end:]
+    (tmp_path / "plan.toml").write_text(plan.replace('erase = ["Male"]', "erase = []"))
+    output = tmp_path.parent / f"{tmp_path.name}-run"
+    made = reproduce(read_plan(tmp_path / "plan.toml", data=tmp_path, methods=["attribute"]), output)
+    told = "card says channels BGR, but with channels RGB"
+    for file in (
+        "results.md",
+        "run.json",
+        "toy/interpreters/attribute/README.md",
+        "toy/evaluation/evaluation.json",
+    ):
+        assert told in (output / file).read_text(), file
+    assert made.done == 5  # templates, feeding, the fit, evaluation, confounds
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from clip_smu.cli.encoders import app
-from clip_smu.encoders import EncoderCard, EncoderOptions, card
+from clip_smu.encoders import EncoderCard, EncoderOptions
 from clip_smu.encoders.cards import write_card
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import InputError
@@ -31,8 +31,7 @@ from clip_smu.verification import (
     read_pairs,
     verification,
 )
-
-SIDE = 16
+from toy_network import RIGHT, SIDE, make_network, make_people
 
 
 @pytest.fixture(scope="module")
@@ -167,51 +166,18 @@ def test_cosine() -> None:
     np.testing.assert_allclose(cosine(a, b), slow, rtol=1e-5)
 
 
-# --- a toy network that knows persons by their red channel, saturates, and is fed right or wrong -----
+# --- the toy network, fed right or wrong -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Persons are patterns in red; green and blue are noise. Crops of 16x16."""
-    folder, rng = tmp_path_factory.mktemp("people"), np.random.default_rng(0)
-    for person in range(30):
-        pattern = rng.normal(0, 1, (SIDE, SIDE))
-        (folder / f"p{person:02d}").mkdir()
-        for i in range(4):
-            pixels = rng.normal(0, 1, (SIDE, SIDE, 3))
-            pixels[:, :, 0] = pattern + 0.8 * pixels[:, :, 0]
-            image = Image.fromarray(np.clip(128 + 40 * pixels, 0, 255).astype(np.uint8))
-            image.save(folder / f"p{person:02d}" / f"{i}.png")
-    return folder
+    return make_people(tmp_path_factory.mktemp("people"))
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tanh of 64 random projections, red most: wants (pixels - 127.5) / 127.5 in RGB."""
-    onnx = pytest.importorskip("onnx")
-    helper, rng = onnx.helper, np.random.default_rng(0)
-    weights = rng.normal(0, 0.3, (3, SIDE, SIDE, 64)) * np.array([1.0, 0.4, 0.1])[:, None, None, None]
-    matrix = onnx.numpy_helper.from_array(weights.reshape(-1, 64).astype(np.float32), "w")
-    nodes = [
-        helper.make_node("Flatten", ["image"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "w"], ["projected"]),
-        helper.make_node("Tanh", ["projected"], ["template"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "toy",
-        [helper.make_tensor_value_info("image", 1, ["N", 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("template", 1, ["N", 64])],
-        [matrix],
-    )
-    path = tmp_path_factory.mktemp("net") / "toy.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    return path
-
-
-RIGHT = replace(
-    card("arcface-mbf"), name="toy", dim=64, input_size=(SIDE, SIDE), alignment="none", sha256="", filename=""
-)
+    pytest.importorskip("onnx")
+    return make_network(tmp_path_factory.mktemp("net") / "toy.onnx")
 
 
 def pairs_in(people: Path) -> Pairs:

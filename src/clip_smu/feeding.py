@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,6 +153,46 @@ def check_feeding(
         variants,
         tuple(_advice(variant, encoder.card) for variant in variants if variant.better),
     )
+
+
+def read_check(path: str | Path, encoder: str | None = None) -> dict[str, Any]:
+    """What evidence keeps of a check: encoder, figures, photos, rejected, misfed, and the names of what was tried.
+
+    Args:
+        path: of what ``clip-smu encoders check --json`` printed.
+        encoder: whose templates the evidence is about; ``None``: not known.
+
+    Raises:
+        InputError: no such file, another content, or a check of another encoder.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        kept = {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
+        kept["tried"] = [variant["name"] for variant in values["variants"]]
+    except FileNotFoundError:
+        raise InputError(f"no such feeding check: {path}") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is not what clip-smu encoders check --json prints") from None
+    if encoder is not None and kept["encoder"] != encoder:
+        raise InputError(
+            f"expected a feeding check of {encoder}, whose templates these are; {path} is of {kept['encoder']}: "
+            f"run clip-smu encoders check on {encoder}"
+        )
+    return kept
+
+
+def in_words(check: dict[str, Any] | None) -> str:
+    """What was found of how an encoder is fed, as :func:`read_check` gives it; ``None``: nothing was.
+
+    Example:
+        >>> in_words(None)
+        'how the encoder was fed was not checked (`clip-smu encoders check`)'
+    """
+    if check is None:
+        return "how the encoder was fed was not checked (`clip-smu encoders check`)"
+    fed_right = "no better way of feeding it was found" if check["tried"] else "it can be fed in one way only"
+    verdict = "; ".join(check["misfed"]) or fed_right
+    return f"encoder check: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 
 
 def _find(photos: Iterable[Photo], wanted: dict[str, None]) -> dict[str, Photo]:

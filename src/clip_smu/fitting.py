@@ -8,7 +8,6 @@ scores the readings are calibrated. The interpreter's own text encoder is then t
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import shutil
 import time
@@ -17,7 +16,6 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +26,7 @@ from clip_smu.calibrate import calibrate
 from clip_smu.captions import prompts
 from clip_smu.errors import InputError
 from clip_smu.evidence import gather_evidence, verdict_errors
+from clip_smu.feeding import read_check
 from clip_smu.interpreter import Interpreter, load_interpreter
 from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
@@ -208,8 +207,10 @@ def fit(
     config = config or FitConfig()
     config.check()
     output = Path(output)
-    checked_feeding = None if feeding is None else _read_feeding(Path(feeding))
     table = templates if isinstance(templates, Templates) else read_templates(templates)
+    checked_feeding = (
+        None if feeding is None else read_check(feeding, table.card.name if table.card else None)
+    )
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
     known, train_report = labelled(table, rows, train)
     checked = labelled(table, rows, test)[0] if test is not None else None
@@ -320,17 +321,6 @@ def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[n
         scores[outside] = trainer.centred(outside, inside) @ (positive - negative).T
         best_steps.append(trained.step)
     return scores, best_steps
-
-
-def _read_feeding(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        kept = {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
-        return kept | {"tried": [variant["name"] for variant in values["variants"]]}
-    except FileNotFoundError:
-        raise InputError(f"no such feeding check: {path}") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is not what clip-smu encoders check --json prints") from None
 
 
 def _recipe() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 from clip_smu.attributes import by_name
+from clip_smu.feeding import in_words
 from clip_smu.interpreter import Interpreter
 from clip_smu.storage import atomic
 
@@ -73,7 +73,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
         objective=made["objective"],
         **{key: made["trained_on"][key] for key in ("faces", "persons", "without_label", "without_template")},
         evidence_from=made["evidence_from"],
-        feeding=_feeding(made.get("feeding")),
+        feeding=in_words(made.get("feeding")),
         seed=made["config"]["seed"],
         steps=made["steps"],
         seconds=made["seconds"],
@@ -94,14 +94,6 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _feeding(check: dict[str, Any] | None) -> str:
-    if check is None:
-        return "how the encoder was fed was not checked (`clip-smu encoders check`)"
-    fed_right = "no better way of feeding it was found" if check["tried"] else "it can be fed in one way only"
-    verdict = "; ".join(check["misfed"]) or fed_right
-    return f"encoder check: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 
 
 def _number(value: float | None) -> str:

@@ -55,6 +55,12 @@ def evaluate(
         ),
     ] = None,
     names: Annotated[str, typer.Option(help="Names of the methods, with commas; default, their own.")] = "",
+    feeding: Annotated[
+        str | None,
+        typer.Option(
+            help="JSON of clip-smu encoders check --json, kept with the evidence; default, an interpreter's own."
+        ),
+    ] = None,
     hide: Annotated[
         str, typer.Option(help="Leave out attributes or groups: race,gender,age,sensitive ...")
     ] = "",
@@ -73,13 +79,14 @@ def evaluate(
     """Measure how well interpreters and probes read labelled templates."""
     from clip_smu.attributes import resolve
     from clip_smu.evaluation import evaluate as run
+    from clip_smu.feeding import in_words
 
     _one_form(as_json, as_csv)
     with stage_bars() as progress:
         made = run(
             methods, templates, labels, output,
             only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,
-            hide=resolve([part for part in hide.split(",") if part.strip()]), rounds=rounds, seed=seed,
+            feeding=feeding, hide=resolve([part for part in hide.split(",") if part.strip()]), rounds=rounds, seed=seed,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:
@@ -90,6 +97,7 @@ def evaluate(
         _show_evaluation(made)
     _warn(made)
     if not (as_json or as_csv):
+        write(in_words(made.manifest.get("feeding")))
         write(f"{len(made)} photos of {made.manifest['persons']} persons; written to {output}")
 
 
@@ -188,6 +196,8 @@ def _warn(made: Evaluation) -> None:
     left = {what: count for what, count in made.manifest["join"].items() if count and what not in _EXPECTED}
     if left:
         note(f"left out: {', '.join(f'{count} {what}' for what, count in left.items())}")
+    for advice in (made.manifest.get("feeding") or {}).get("misfed", ()):
+        note(advice)
     if made.manifest["train"] is None:
         note(f"whether these persons were fitted on was {made.manifest['training_persons']}")
 

@@ -28,6 +28,7 @@ from clip_smu.evaluation.folder import (
     write_evaluation,
 )
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
+from clip_smu.feeding import read_check
 from clip_smu.interpreter import usable, why_unusable
 from clip_smu.labels import Labels, join, read_labels, read_list
 from clip_smu.methods import Method, load_method
@@ -72,6 +73,7 @@ def evaluate(
     only: Sequence[str] | str | Path | None = None,
     train: Sequence[str] | str | Path | None = None,
     names: Sequence[str] | None = None,
+    feeding: str | Path | None = None,
     hide: Sequence[int] = (),
     rounds: int | None = None,
     seed: int = 0,
@@ -91,6 +93,8 @@ def evaluate(
         only: names of the photos to evaluate on (a list, or a file with one name a line); default, all labelled.
         train: names of the photos that the methods were fitted on; their persons may not be evaluated on.
         names: of the methods; default, their own.
+        feeding: JSON of ``clip-smu encoders check --json`` for the templates' encoder, kept with the evidence; default,
+            the one that an interpreter among the methods was fitted with.
         hide: columns (positions among the attributes) to leave out.
         rounds: resamples for the intervals, see :func:`clip_smu.evaluation.metric_table`.
         seed: of the resamples.
@@ -124,6 +128,8 @@ def evaluate(
     wanted = read_list(only) if isinstance(only, str | Path) else None if only is None else list(only)
     fitted = read_list(train) if isinstance(train, str | Path) else None if train is None else list(train)
     digests = [_digest(one) for one in loaded]
+    kept = [check for one in loaded if (check := one.provenance.get("feeding"))]
+    fed = read_check(feeding, loaded[0].encoder) if feeding is not None else next(iter(kept), None)
     job: dict[str, Any] = {
         "command": "evaluate",
         "version": version("clip-smu"),
@@ -135,6 +141,7 @@ def evaluate(
         "attributes": list(attributes),
         "rounds": rounds,
         "seed": seed,
+        "feeding": fed,
     }
     if output.exists():  # refused before any work, but a first run that fails leaves nothing behind
         claim_folder(output, job, overwrite=overwrite)
@@ -174,6 +181,7 @@ def evaluate(
         else {"path": _where(only), "sha256": job["only"], "photos": len(set(wanted))},
         "train": None if fitted is None else {"path": _where(train), "sha256": job["train"]},
         "training_persons": NOT_CHECKED if fitted is None else "none of the training list is evaluated on",
+        "feeding": fed,
         "join": photos.report,
         "unusable": photos.unusable,
         "intervals": {"level": 0.95, "rounds": used_rounds, "seed": seed},

@@ -15,6 +15,7 @@ from typing import Any
 from clip_smu.attributes import ATTRIBUTES, by_name
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
+from clip_smu.feeding import in_words
 from clip_smu.figures.qualitative import encoded_readings
 from clip_smu.figures.series import AucSeries, auc_series, method_series, way_of
 from clip_smu.interpreter import DEFAULT
@@ -225,12 +226,12 @@ def _measured(source: Source, lead: Values, labels_are: str | None) -> Values:
         one = _home(source.evaluations, source, lead["encoder"])
         photos, persons = len(one.images), len(set(one.persons().tolist()))
         for name, each in source.evaluations.items():
-            encoders.append({"encoder": each.encoder, "photos": len(each.images), "dim": _dim(source, name)})
+            encoders.append(_encoder(each.encoder, len(each.images), _dim(source, name), each.manifest))
             commands.append(str(each.manifest.get("command") or f"clip-smu evaluate ({each.encoder})"))
     else:
         method = next(iter(source.methods.values()))
         persons, photos = None, _faces(method)
-        encoders.append({"encoder": method.encoder, "photos": photos, "dim": method.dim})
+        encoders.append(_encoder(method.encoder, photos, method.dim, method.provenance))
         how = (
             f"probe ({method.kind})"
             if isinstance(method, Probe)
@@ -249,6 +250,18 @@ def _measured(source: Source, lead: Values, labels_are: str | None) -> Values:
         "commands": list(dict.fromkeys(short(command) for command in commands)),
         "finished": source.finished,
         "smoke": bool(source.manifest.get("smoke", False)),
+    }
+
+
+def _encoder(name: str, photos: int, dim: int | None, record: Mapping[str, Any]) -> Values:
+    """An encoder's row; ``record`` is what holds the check of how it was fed."""
+    check = record.get("feeding")
+    return {
+        "encoder": name,
+        "photos": photos,
+        "dim": dim,
+        "fed": in_words(check),
+        "misfed": bool(check and check["misfed"]),
     }
 
 

@@ -54,6 +54,11 @@ def header(content: Values) -> Html:
         warnings.append(
             "A smoke run on few photos: it shows that everything works, and its figures mean nothing."
         )
+    warnings += [
+        f"The templates were made by an encoder that was not fed right. {row['fed'].capitalize()}."
+        for row in content["measured"]["encoders"]
+        if row["misfed"]
+    ]
     if content["hidden"]:
         warnings.append(
             f"Left out of every figure: {', '.join(by_name(name).label for name in content['hidden'])}."
@@ -93,6 +98,10 @@ def measured(content: Values) -> Html:
         ),
         ("encoders", "; ".join(encoders)),
         ("photos", f"{what['photos']:,}" + (f" of {what['persons']:,} persons" if what["persons"] else "")),
+        (
+            "fed right",
+            "; ".join(f"{row['encoder']}: {row['fed'].replace('`', '')}" for row in what["encoders"]),
+        ),
         ("held out", what["evidence_from"]),
         ("labels", what["labels_are"]),
         ("made by", join([el("code", command) for command in what["commands"]])),
@@ -101,7 +110,7 @@ def measured(content: Values) -> Html:
         rows.append(("this report by", el("code", content["made"]["command"])))
     if what["error_rate"] is not None:
         rows.insert(
-            5,
+            6,
             (
                 "verdicts",
                 f"asserted so that at most {percent(what['error_rate'], 0)} of them are wrong "

@@ -29,6 +29,7 @@ class Data:
     pairs: Path | None
     photos_key: str
     labels_key: str
+    pairs_key: str
 
 
 @contextmanager
@@ -40,9 +41,12 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
     assert train is not None and test is not None
     named = (labels, train, test, *([plan.pairs] if plan.pairs else []))
     labelled = {file.name: sha256(file) for file in named}
+    paired = sha256(plan.pairs) if plan.pairs else labelled[test.name]
     seen = {file.name: content_hash(file) for file in plan.photos}
     if not smoke:
-        yield Data(plan.photos, labels, train, test, plan.pairs, digest(seen), digest(labelled))
+        yield Data(
+            plan.photos, labels, train, test, plan.pairs, digest(seen), digest(labelled), digest(paired)
+        )
         return
     count = int(plan.smoke.get("photos", 300))
     chosen_train = _some(read_list(train), count * 2 // 3)
@@ -63,7 +67,7 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
                 file.write_bytes(photo.read())
             if not wanted:
                 break
-        keys = (digest({**one, "smoke": count}) for one in (seen, labelled))
+        keys = (digest({**one, "smoke": count}) for one in (seen, labelled, {"test": labelled[test.name]}))
         yield Data((Path(scratch) / "photos",), labels, lists[0], lists[1], None, *keys)
 
 

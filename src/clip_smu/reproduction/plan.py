@@ -13,9 +13,21 @@ from clip_smu.encoders.cards import ONNX
 from clip_smu.errors import InputError
 
 PLANS = ("lfw", "paper-vggface2", "celeba")
+CHECK_PAIRS = 600
 _KINDS = ("objective", "probe", "zero_shot")  # what a method may be; one of them
 _ENCODER_KEYS = {"name", "encoder", "card", "options", "templates"}
-_PLAN_KEYS = {"name", "labels_are", "seed", "erase", "within", "data", "encoders", "methods", "smoke"}
+_PLAN_KEYS = {
+    "name",
+    "labels_are",
+    "seed",
+    "erase",
+    "within",
+    "check_pairs",
+    "data",
+    "encoders",
+    "methods",
+    "smoke",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +80,11 @@ class Plan:
         seed: of everything random.
         erase: attributes that are erased from the templates; empty: none.
         within: strata of the conditional AUCs.
+        check_pairs: pairs of photos by which it is checked how each encoder is fed; 0: no check.
         photos: files, folders or tars. labels: csv or Parquet in the MAAD form. train, test: lists. pairs: or ``None``.
         form: of the labels, ``maad`` or ``celeba``.
         encoders, methods: in the order of the tables.
-        smoke: ``photos`` to take, and settings by method; for a quick run of everything.
+        smoke: ``photos`` and ``check_pairs`` to take, and settings by method; for a quick run of everything.
     """
 
     name: str
@@ -79,6 +92,7 @@ class Plan:
     seed: int
     erase: tuple[str, ...]
     within: tuple[str, ...]
+    check_pairs: int
     photos: tuple[Path, ...]
     labels: Path
     train: Path | None
@@ -134,7 +148,7 @@ def read_plan(
         raise InputError(f"{file}: an entry is missing or has the wrong form ({error})") from None
     plan = Plan(
         values["name"], values.get("labels_are", "labels as given"), values.get("seed", 0),
-        tuple(values.get("erase", ())), tuple(values.get("within", ())),
+        tuple(values.get("erase", ())), tuple(values.get("within", ())), values.get("check_pairs", CHECK_PAIRS),
         **places, encoders=_kept(chosen, encoders, "encoder"), methods=_kept(ways, methods, "method"),
         smoke=values.get("smoke", {}),
     )  # fmt: skip

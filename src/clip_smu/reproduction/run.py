@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
@@ -14,22 +15,26 @@ import pyarrow as pa
 
 from clip_smu.comparison import Comparison, compare
 from clip_smu.confounds import confounds
-from clip_smu.encoders import EncoderOptions
+from clip_smu.encoders import EncoderOptions, load_encoder
 from clip_smu.encoders.cards import CARD, card, own_card, write_card
 from clip_smu.erasure import erase
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.extraction import extract
+from clip_smu.feeding import check_feeding, in_words
 from clip_smu.fitting import FitConfig, fit
+from clip_smu.labels import read_list
 from clip_smu.methods import load_method
+from clip_smu.photos import iter_photos
 from clip_smu.probes import ProbeConfig, fit_probe
 from clip_smu.reproduction.data import Data, open_data
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder, reference_of
 from clip_smu.reproduction.stages import Progress, Stages, content_hash, jsonable
 from clip_smu.reproduction.tables import write_figures, write_results
 from clip_smu.storage import claim_folder, write_json
-from clip_smu.templates import read_rejected
+from clip_smu.templates import iter_templates, read_rejected
 from clip_smu.towers import TowerSize
+from clip_smu.verification import Pairs, pairs_of_identities, read_pairs
 from clip_smu.zero_shot import zero_shot
 
 FORMAT = 1
@@ -108,6 +113,7 @@ def _one_encoder(
 ) -> None:
     home = output / row.name
     templates, extracted = _templates(row, data, stages, home)
+    check, checked = _check(plan, row, data, templates, extracted, stages, home, smoke)
     lists: dict[str, Any] = {"train": data.train, "test": data.test}
     keys, folders = {}, {}
     for method in plan.methods:
@@ -126,18 +132,20 @@ def _one_encoder(
                 "what": method.what,
                 "settings": settings,
                 "seed": plan.seed,
+                "feeding": checked if method.kind == "objective" else "",
             },
             folder / ("probe.json" if method.kind == "probe" else "interpreter.json"),
             lambda overwrite, method=method, settings=settings, folder=folder: _train(  # type: ignore[misc]
-                plan, method, settings, templates, data, folder, overwrite, stages.tell, row
+                plan, method, settings, templates, data, check, folder, overwrite, stages.tell, row
             ),
         )
     evaluated = stages.run(
-        f"{row.name}/evaluation", {"templates": extracted, "methods": keys}, home / "evaluation" / "evaluation.json",
+        f"{row.name}/evaluation", {"templates": extracted, "methods": keys, "feeding": checked},
+        home / "evaluation" / "evaluation.json",
         lambda overwrite: _ignore(
             evaluate(
                 list(folders.values()), templates, data.labels, home / "evaluation", only=data.test,
-                train=data.train, names=list(folders), overwrite=overwrite,
+                train=data.train, names=list(folders), feeding=check, overwrite=overwrite,
             )
         ),
     )  # fmt: skip
@@ -176,10 +184,7 @@ def _templates(row: PlannedEncoder, data: Data, stages: Stages, home: Path) -> t
         photos += count
         stages.tell(f"{row.name}/templates", photos, 0)
 
-    try:
-        options = EncoderOptions(**row.options)
-    except TypeError as error:  # an option that there is not
-        raise InputError(f"the plan's options of {row.name} do not fit: {error}") from None
+    options = _options(row)
 
     def take(overwrite: bool) -> None:
         extract(data.photos, stored, encoder, options, overwrite=overwrite, progress=progress)
@@ -188,9 +193,48 @@ def _templates(row: PlannedEncoder, data: Data, stages: Stages, home: Path) -> t
     return stored, stages.run(f"{row.name}/templates", described, stored / "_job.json", take)
 
 
+def _check(
+    plan: Plan, row: PlannedEncoder, data: Data, templates: Path, extracted: str, stages: Stages, home: Path,
+    smoke: bool,
+) -> tuple[Path | None, str]:  # fmt: skip
+    """Whether the encoder is fed right, on some pairs, as a file; and the key of how that was found."""
+    count = plan.smoke.get("check_pairs", plan.check_pairs) if smoke else plan.check_pairs
+    if row.templates is not None or not count:
+        return None, ""
+    encoder, options = _with_card(row, home), replace(_options(row), main_face=True)
+    file = home / "feeding.json"
+
+    def check(_: bool) -> None:
+        pairs = _some_pairs(data, templates, count, plan.seed)
+        loaded = load_encoder(encoder, options, threads=os.cpu_count() or 1)
+        found = check_feeding(loaded, iter_photos(data.photos), pairs, variant_pairs=count)
+        write_json(file, found.to_dict())
+
+    described = {"templates": extracted, "pairs": data.pairs_key, "count": count, "seed": plan.seed}
+    return file, stages.run(f"{row.name}/feeding", described, file, check)
+
+
+def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs:
+    """Of the plan's pairs, or else drawn from the test list's photos that gave a template."""
+    if data.pairs is not None:
+        return read_pairs(data.pairs).sample(count)
+    wanted = set(read_list(data.test))
+    there = dict.fromkeys(
+        name for batch in iter_templates(templates) for name in batch.images if name in wanted
+    )
+    return pairs_of_identities([(name, name.rpartition("/")[0]) for name in there], count, seed)
+
+
+def _options(row: PlannedEncoder) -> EncoderOptions:
+    try:
+        return EncoderOptions(**row.options)
+    except TypeError as error:  # an option that there is not
+        raise InputError(f"the plan's options of {row.name} do not fit: {error}") from None
+
+
 def _train(
-    plan: Plan, method: Method, settings: dict[str, Any], templates: Path, data: Data, folder: Path, overwrite: bool,
-    tell: Progress, row: PlannedEncoder,
+    plan: Plan, method: Method, settings: dict[str, Any], templates: Path, data: Data, check: Path | None, folder: Path,
+    overwrite: bool, tell: Progress, row: PlannedEncoder,
 ) -> None:  # fmt: skip
     lists: dict[str, Any] = {"train": data.train, "test": data.test, "overwrite": overwrite}
 
@@ -202,6 +246,7 @@ def _train(
             settings = settings | {"size": TowerSize(**settings["size"])}
         if method.kind == "objective":
             config = FitConfig(objective=method.what, seed=plan.seed, **settings)
+            lists["feeding"] = check
             fit(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
         elif method.kind == "probe":
             recipe = ProbeConfig(kind=method.what, seed=plan.seed, **settings)
@@ -254,6 +299,7 @@ def _encoder_row(row: PlannedEncoder, evaluation: Evaluation, output: Path) -> d
         "methods": list(evaluation.methods),
         "photos": len(evaluation),
         "templates": str(templates),
+        "fed": in_words(evaluation.manifest.get("feeding")),
         "rejected": len(read_rejected(templates)) if templates.is_dir() else 0,
     }
 

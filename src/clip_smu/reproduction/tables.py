@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from clip_smu.comparison import Comparison
 from clip_smu.evaluation import Evaluation, write_table
+from clip_smu.feeding import in_words
 from clip_smu.figures import (
     auc_dots,
     auc_series,
@@ -53,7 +54,8 @@ def write_results(
         f"Labels: {plan.labels_are}. Persons of the test list do not occur in training. Intervals: 95 %, by persons.",
         "",
     ]
-    lines += ["| method | " + " | ".join(evaluations) + " |", "|---" * (1 + len(evaluations)) + "|"]
+    lines += [f"- {name}: {in_words(one.manifest.get('feeding'))}" for name, one in evaluations.items()]
+    lines += ["", "| method | " + " | ".join(evaluations) + " |", "|---" * (1 + len(evaluations)) + "|"]
     cells = {(row["encoder"], row["method"]): _cell(row) for row in results}
     for method in plan.methods:
         lines.append(
