@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -266,6 +267,20 @@ def test_the_command(
         main()
     assert stop.value.code == 1
     assert "no encoder nobody: choose from one, two" in capsys.readouterr().err
+    arguments[5:6] = ["one", "--methods", "logistic-regression"]
+    monkeypatch.setattr(sys, "argv", ["clip-smu", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    told = capsys.readouterr()
+    assert "| logistic-regression |" in told.out
+    for stage in (
+        "one/logistic-regression",
+        "one/evaluation",
+        "one/confounds",
+        "one/erasure",
+    ):  # no terminal: a log
+        assert re.search(rf"^\d\d:\d\d:\d\d {stage}$", told.err, re.MULTILINE), told.err
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def reproduce(
         methods=_names(methods),
         text_encoder=text_encoder,
     )
-    with stage_bars() as progress:
+    with stage_bars(log=True) as progress:
         made = run(chosen, output, smoke=smoke, overwrite=overwrite, progress=progress)
     write((made.folder / "results.md").read_text(encoding="utf-8").rstrip())
     write(f"{made.done} stages run, {made.kept} kept, {made.seconds:.0f} s; all of it in {made.folder}")

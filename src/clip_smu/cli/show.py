@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -57,18 +58,22 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
 
 
 @contextmanager
-def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on standard error, one for each stage of a fit."""
+def stage_bars(*, log: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on standard error, one for each stage of a job; with ``log`` lines where no terminal shows bars."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as bar:
         tasks: dict[str, Any] = {}
 
         def update(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total)
+                if log and not console.is_terminal:
+                    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage}\n")
+                    sys.stderr.flush()
             bar.update(tasks[stage], completed=done)
 
         yield update
