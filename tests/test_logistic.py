@@ -72,7 +72,9 @@ def test_start_and_company_do_not_matter() -> None:
     x, y = data(3)
     alone = [fit_logistic(x, y[:, [k]], 0.5, tolerance=1e-9) for k in range(K)]
     rng = np.random.default_rng(0)
-    for start in (None, (rng.normal(size=(K, D)), rng.normal(size=K))):
+    near = rng.normal(size=(K, D)), rng.normal(size=K)
+    far = 50 * near[0], 50 * near[1]  # rows told with certainty, rightly or wrongly, have no curvature
+    for start in (None, near, far):
         weights, bias = fit_logistic(x, y, 0.5, start=start, tolerance=1e-9)
         np.testing.assert_allclose(weights, [one[0][0] for one in alone], atol=1e-6)
         np.testing.assert_allclose(bias, [one[1][0] for one in alone], atol=1e-6)
@@ -86,6 +88,49 @@ def test_a_path_of_strengths_is_the_fits_one_by_one() -> None:
         one, intercept = fit_logistic(x, y, c, tolerance=1e-8)
         np.testing.assert_allclose(weights[s], one, atol=2e-3 * max(1, np.abs(one).max()))
         np.testing.assert_allclose(bias[s], intercept, atol=4e-3 * max(1, np.abs(intercept).max()))
+
+
+def wide(n: int = 1500, d: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Half of the rows are unknown, and spread much further along some axes than the others."""
+    rng = np.random.default_rng(10)
+    x = rng.normal(size=(n, d))
+    readings = x @ rng.normal(size=(d, K)) / 3 + rng.normal(size=(n, K))
+    y = np.where(readings > np.linspace(0.2, 1.5, K), 1, -1).astype(np.int8)
+    y[::2] = 0
+    x[::2, : logistic._LEADING] *= np.geomspace(3, 40, logistic._LEADING)
+    return x, y
+
+
+def test_second_derivatives_along_the_leading_axes() -> None:
+    x, y = wide()
+    weights, bias = fit_logistic(x, y, 0.1, tolerance=1e-9)
+    rows = logistic._Rows(x)
+    descent = logistic._Descent(
+        rows, x, y.T.astype(np.float64), np.full((1, K), 0.1), np.column_stack([weights, bias])
+    )
+    axes = rows.basis[:, -logistic._LEADING :]
+    coordinates = np.column_stack([(x - x.mean(axis=0)) @ axes, np.ones(len(x))])
+    for k in range(K):
+        p = 1 / (1 + np.exp(-(x @ weights[k] + bias[k])))
+        expected = (coordinates * (p * (1 - p) * np.abs(y[:, k]))[:, None]).T @ coordinates
+        np.testing.assert_allclose(descent.bend[k], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = wide()
+    monkeypatch.setattr(logistic, "_STEPS_SINGLE", 12)  # over 40 by the second derivative that all share
+    monkeypatch.setattr(logistic, "_STEPS_DOUBLE", 1)
+    weights, _ = fit_logistic(x.astype(np.float32), y, 0.1)
+    for k in range(K):
+        np.testing.assert_allclose(weights[k], peer(x, y[:, k], 0.1)[0], atol=2e-3)
+
+
+@pytest.mark.parametrize("attributes", [1, 3, 4, 5, 7, 8])
+def test_padded_products_are_products(attributes: int) -> None:
+    rng = np.random.default_rng(11)
+    a, b = rng.normal(size=(attributes, 130)), rng.normal(size=(130, 5))
+    np.testing.assert_allclose(logistic._product(a, b), a @ b)
+    np.testing.assert_allclose(logistic._scores(a, b.T), a @ b)
 
 
 def test_one_class_only() -> None:
