@@ -26,7 +26,7 @@ _R_SIDE, _O_SIDE = 24, 48
 _OUTPUTS = {_R_SIDE: 5, _O_SIDE: 15}  # numbers that R-net and O-net give a box
 _LEVEL_NMS, _PHOTO_NMS = 0.5, 0.7
 # Sizes that keep a network's activations in a core's cache; results do not depend on them.
-_P_PIXELS, _P_ROWS, _R_BOXES, _O_BOXES = 32_768, 32, 32, 8
+_P_PIXELS, _P_ROWS, _R_BOXES, _O_BOXES = 32_768, 32, 16, 4
 _BATCH_PIXELS = 2_000_000  # of photos whose sums are held at once, 16 bytes each; at least one photo
 _LEVEL_PIXELS = 4_000_000  # largest level of the pyramid
 # The search for a main face: first cells of at least a sixth of the photo's shorter side, then two levels a round,
