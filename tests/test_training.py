@@ -375,6 +375,33 @@ def test_a_new_projection_only_where_lengths_differ(clip_folder: Path) -> None:
     assert new[key].std().item() == pytest.approx(16**-0.5, rel=0.05)
 
 
+def test_a_whole_clip_gives_its_text_encoder_and_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+    from transformers import CLIPConfig, CLIPModel
+
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    small["projection_dim"] = 24
+    config = CLIPConfig(
+        text_config={**small, "vocab_size": 50, "bos_token_id": 48, "eos_token_id": 49, "pad_token_id": 49},
+        vision_config={**small, "image_size": 32, "patch_size": 16}, projection_dim=24,
+    )  # fmt: skip
+    CLIPModel(config).save_pretrained(tmp_path)
+    capfd.readouterr()
+    tower = towers.text_tower(str(tmp_path), 24, TowerSize(), 0)
+    assert capfd.readouterr() == ("", "")
+    saved = load_file(tmp_path / "model.safetensors")
+    key = next(name for name in saved if name.startswith("text_model") and name.endswith("fc1.weight"))
+    (own,) = (value for name, value in tower.state_dict().items() if name.endswith("fc1.weight"))
+    assert torch.equal(own, saved[key])
+    save_file({name: value for name, value in saved.items() if name != key}, tmp_path / "model.safetensors")
+    with pytest.raises(
+        InputError, match=r"found none for 1 arrays, the first: .*fc1\.weight; give a whole CLIP"
+    ):
+        towers.text_tower(str(tmp_path), 24, TowerSize(), 0)
+
+
 def test_clips_own_vocabulary_file_gives_its_token_ids(shared: Path, golden: Path, tmp_path: Path) -> None:
     import json
     import shutil

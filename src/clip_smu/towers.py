@@ -77,9 +77,18 @@ def text_tower(name: str, dim: int, size: TowerSize, seed: int) -> TextTower:
         return mini_tower(dim, size, seed)
     from transformers import CLIPTextModelWithProjection
 
-    with _from_hub(name) as at_hand:
-        model = CLIPTextModelWithProjection.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, local_files_only=at_hand
+    with _from_hub(name) as at_hand, _quiet():
+        model, found = CLIPTextModelWithProjection.from_pretrained(
+            name,
+            use_safetensors=True,
+            dtype=torch.float32,
+            local_files_only=at_hand,
+            output_loading_info=True,
+        )
+    if lacking := sorted(found["missing_keys"]):  # transformers would go on with random numbers
+        raise InputError(
+            f"expected the weights of a CLIP text encoder in {name}, found none for {len(lacking)} arrays, the first: "
+            f"{lacking[0]}; give a whole CLIP"
         )
     if model.config.projection_dim != dim:
         width = model.config.hidden_size
@@ -230,6 +239,22 @@ def _from_hub(name: str) -> Iterator[bool]:
             f"model.safetensors and tokenizer.json from https://huggingface.co/{name} into a folder, and give that "
             f"folder ({why})"
         ) from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' bar and its report of a whole CLIP's image tower, which is not wanted here."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _with_ends(tokenizer: ClipTokenizer) -> Tokenizer:
