@@ -271,6 +271,9 @@ def test_templates_of_a_misfed_encoder_are_told(
         page = found.path.read_text(encoding="utf-8")
         assert ("was not fed right" in page) == bool(advice)
         assert words in page
+        assert (
+            "not fed right: encoder check: verification accuracy 90.00%; set channels to BGR." in page
+        ) == bool(advice)
 
 
 @pytest.mark.parametrize("form", ["json", "html"])

@@ -201,6 +201,34 @@ def test_a_run_from_photos_finds_out_that_its_encoder_is_misfed(data: Path, tmp_
     assert made.done == 5  # templates, feeding, the fit, evaluation, confounds
 
 
+def test_a_check_of_photos_without_folders_takes_persons_from_the_labels(tmp_path: Path) -> None:
+    from clip_smu.reproduction.data import Data, _some
+    from clip_smu.reproduction.run import _some_pairs
+    from clip_smu.templates import save_templates
+
+    names = [f"{number:06d}.jpg" for number in range(12)]  # as CelebA's
+    assert _some(names, 5) == names[:5]
+    save_templates(tmp_path / "templates.parquet", np.ones((12, 64), np.float32), names, RIGHT)
+    (tmp_path / "test.txt").write_text("\n".join(names[2:]) + "\n")
+    for photos_each in (3, 1):
+        rows = [
+            ",".join([name, str(row // photos_each), *["1"] * len(NAMES)]) for row, name in enumerate(names)
+        ]
+        (tmp_path / "labels.csv").write_text(
+            "\n".join([",".join(["Filename", "Identity", *NAMES]), *rows]) + "\n"
+        )
+        test = tmp_path / "test.txt"
+        data = Data((tmp_path,), tmp_path / "labels.csv", test, test, None, "", "", "")
+        pairs = _some_pairs(data, tmp_path / "templates.parquet", 8, 0)
+        if photos_each == 1:  # nobody twice: there is nothing to check by
+            assert pairs is None
+            continue
+        assert pairs is not None
+        assert {*pairs.first, *pairs.second} <= set(names[2:])
+        for a, b, same in zip(pairs.first, pairs.second, pairs.same, strict=True):
+            assert (names.index(a) // 3 == names.index(b) // 3) == same
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_shipped_plans_name_their_files(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not there"):

@@ -49,8 +49,8 @@ class EncoderOptions:
         upsample: how often the photo is doubled before detection; ``None``: not at all, and once
             where nothing was found.
         jitter: average the templates of this many slightly moved crops; 0 for none.
-        main_face: keep only the main face of a photo (large and central), not every face; MTCNN then finds it
-            without a search for the small ones.
+        main_face: keep only the main face of a photo (large and central), not every face; MTCNN then looks for
+            small ones only where one of them could be it.
         align: ``default``, or ``none``: each photo is already the crop that the card's alignment gives.
         landmarks: csv in VGGFace2's form with five points of one face a photo, instead of a detector.
 

@@ -55,7 +55,7 @@ def header(content: Values) -> Html:
             "A smoke run on few photos: it shows that everything works, and its figures mean nothing."
         )
     warnings += [
-        f"The templates were made by an encoder that was not fed right. {row['fed'].capitalize()}."
+        f"The templates were made by an encoder that was not fed right: {row['fed']}."
         for row in content["measured"]["encoders"]
         if row["misfed"]
     ]

@@ -72,9 +72,9 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
 
 
 def _some(names: list[str], count: int) -> list[str]:
-    """Photos of the first persons of a list, about ``count``."""
+    """Photos of the first persons of a list, about ``count``; in a list without folders, the first photos."""
     taken: list[str] = []
-    for _, photos in itertools.groupby(names, key=lambda name: name.rpartition("/")[0]):
+    for _, photos in itertools.groupby(names, key=lambda name: name.rpartition("/")[0] or name):
         if len(taken) >= count:
             break
         taken += photos

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import platform
 import time
@@ -23,7 +24,7 @@ from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.extraction import extract
 from clip_smu.feeding import check_feeding, in_words
 from clip_smu.fitting import FitConfig, fit
-from clip_smu.labels import read_list
+from clip_smu.labels import read_labels, read_list
 from clip_smu.methods import load_method
 from clip_smu.photos import iter_photos
 from clip_smu.probes import ProbeConfig, fit_probe
@@ -206,23 +207,32 @@ def _check(
 
     def check(_: bool) -> None:
         pairs = _some_pairs(data, templates, count, plan.seed)
+        if pairs is None:
+            write_json(file, None)
+            return
         loaded = load_encoder(encoder, options, threads=os.cpu_count() or 1)
         found = check_feeding(loaded, iter_photos(data.photos), pairs, variant_pairs=count)
         write_json(file, found.to_dict())
 
     described = {"templates": extracted, "pairs": data.pairs_key, "count": count, "seed": plan.seed}
-    return file, stages.run(f"{row.name}/feeding", described, file, check)
+    key = stages.run(f"{row.name}/feeding", described, file, check)
+    return file if json.loads(file.read_text(encoding="utf-8")) else None, key
 
 
-def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs:
-    """Of the plan's pairs, or else drawn from the test list's photos that gave a template."""
+def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs | None:
+    """Of the plan's pairs, or else drawn from the test list's photos that gave a template; ``None``: there are none."""
     if data.pairs is not None:
         return read_pairs(data.pairs).sample(count)
-    wanted = set(read_list(data.test))
-    there = dict.fromkeys(
-        name for batch in iter_templates(templates) for name in batch.images if name in wanted
-    )
-    return pairs_of_identities([(name, name.rpartition("/")[0]) for name in there], count, seed)
+    wanted, labels = set(read_list(data.test)), read_labels(data.labels)
+    persons = {
+        name: person
+        for name, person in zip(labels.images, labels.identities, strict=True)
+        if name in wanted and person
+    }
+    there = dict.fromkeys(name for batch in iter_templates(templates) for name in batch.images)
+    known = [(name, persons[name]) for name in there if name in persons]
+    several = len(known) > len({person for _, person in known}) > 1
+    return pairs_of_identities(known, count, seed) if several else None
 
 
 def _options(row: PlannedEncoder) -> EncoderOptions:
