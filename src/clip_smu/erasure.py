@@ -36,6 +36,7 @@ from clip_smu.logistic import fit_logistic
 from clip_smu.methods import Method
 from clip_smu.metrics import AucInterval, delong
 from clip_smu.pairing import rows_of
+from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic, claim_folder, write_json
 from clip_smu.templates import (
@@ -287,7 +288,7 @@ def erase(
         names,
         encoder=kept.card.name if kept.card else "",
     )
-    eraser.provenance["persons"] = len(set(fitted.templates.identities))
+    eraser.provenance["persons"] = count_persons(fitted.templates.identities)
     recognition, no_recognition = None, ""
     if given is not None:
         recognition = _recognition(given, kept, eraser, Path(str(pairs)).name)
@@ -311,7 +312,7 @@ def erase(
         _norm_auc(names, tested, columns),
         _sentence(names, readings, recognition),
     )
-    test_report = {"faces": len(tested.labels), "persons": len(set(tested.templates.identities))}
+    test_report = {"faces": len(tested.labels), "persons": count_persons(tested.templates.identities)}
     values = found.to_dict() | {"test": test_report, "seconds": round(time.time() - started, 1)}
     write_json(output / "erasure.json", values)
     return found
@@ -493,7 +494,7 @@ def _usable_rows(known: Labelled) -> Labelled:
 
 
 def _refuse_overlap(fitted: Labelled, tested: Labelled) -> None:
-    both = set(fitted.templates.identities) & set(tested.templates.identities) - {""}
+    both = in_both(fitted.templates.identities, tested.templates.identities)
     if both:
         raise LabelError(
             f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "
@@ -596,9 +597,7 @@ def _readings(
             tell(stage, len(scores), 2)
             scores.append(read(*side))
         tell(stage, 2, 2)
-        persons = [
-            identity or f"\0{row}" for row, identity in enumerate(identities)
-        ]  # strangers: not one person
+        persons = persons_apart(identities)
         before, after = (delong(one, labels, identity=persons) for one in scores)
         return Reread(reader, fitted_on, names, before, after)
 

@@ -12,6 +12,7 @@ from clip_smu.attributes import ATTRIBUTES
 from clip_smu.calibrate import ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter import Evidence
 from clip_smu.metrics import delong, ece
+from clip_smu.persons import persons_apart
 
 
 def gather_evidence(
@@ -28,7 +29,7 @@ def gather_evidence(
         scores: (N, 47) float. labels: (N, 47) int8, 1, -1 or 0 (unknown, left out).
         identities: N persons; "" stands for a person of its own.
     """
-    persons = np.array([identity or f"\0{row}" for row, identity in enumerate(identities)])
+    persons = persons_apart(identities)
     curve = delong(scores, labels, identity=persons)
     _, verdicts = apply(calibration, scores)
     rows = []

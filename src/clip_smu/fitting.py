@@ -32,6 +32,7 @@ from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.model_card import write_model_card
 from clip_smu.objectives import OBJECTIVES, TrainConfig
+from clip_smu.persons import count_persons, require_persons
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import claim_folder
 from clip_smu.templates import Templates, read_templates
@@ -218,6 +219,7 @@ def fit(
         refuse_overlap(known, checked)
     settings = config.training(table.card.name if table.card else "unknown")
     folds = config.folds or OBJECTIVES[config.objective].folds
+    require_persons(known.templates.identities, folds)
     trainer = Trainer(settings, known.templates.vectors, known.labels, output, progress=progress)
     job = {
         "command": "fit",
@@ -286,7 +288,7 @@ def fit(
         "settings": asdict(settings) | {"folds": folds},
         "trained_on": {
             "faces": len(known.labels),
-            "persons": len(set(known.templates.identities)),
+            "persons": count_persons(known.templates.identities),
             **train_report,
         },
         "steps": steps,

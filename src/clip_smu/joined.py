@@ -13,6 +13,7 @@ import numpy as np
 from clip_smu.errors import LabelError, TemplateError
 from clip_smu.interpreter import usable, why_unusable
 from clip_smu.labels import Labelled, Labels, join, read_list
+from clip_smu.persons import in_both
 from clip_smu.templates import Templates
 
 
@@ -43,7 +44,7 @@ def refuse_overlap(known: Labelled, checked: Labelled) -> None:
     Raises:
         LabelError: a person is in both.
     """
-    both = set(known.templates.identities) & set(checked.templates.identities) - {""}
+    both = in_both(known.templates.identities, checked.templates.identities)
     if both:
         raise LabelError(
             f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "

@@ -32,6 +32,7 @@ from clip_smu.errors import InputError, TemplateError
 from clip_smu.interpreter import VERDICTS, usable, why_unusable
 from clip_smu.labels import Labels
 from clip_smu.methods import Method
+from clip_smu.persons import person_numbers
 from clip_smu.templates import Templates
 from clip_smu.verification import Pairs, cosine
 
@@ -193,7 +194,7 @@ def stability(labels: Labels) -> Floats:
 
     Persons with two known labels or more count once each; labels of 0 are left out.
     """
-    _, person = np.unique(np.asarray(labels.identities), return_inverse=True)
+    person = person_numbers(labels.identities)
     count = int(person.max()) + 1
     result = np.full(len(NAMES), np.nan)
     for k, column in enumerate(labels.values.T):

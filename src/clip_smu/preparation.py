@@ -19,6 +19,7 @@ from clip_smu.attributes import GROUPS, INDEX, NAMES, by_name
 from clip_smu.captions import OVERRULES, PAPER_NOUNS, paper_caption, settled
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels import Labelled, Labels, join
+from clip_smu.persons import known_persons
 from clip_smu.templates import Templates, read_rejected, read_templates
 
 _BATCH_ROWS = 65_536
@@ -427,7 +428,7 @@ def summarise(
     counts = np.stack([(labels.values == value).sum(axis=0) for value in (1, -1, 0)], axis=1)
     return Summary(
         photos=len(labels.images),
-        persons=len(set(labels.identities) - {""}),
+        persons=len(known_persons(labels.identities)),
         counts=counts.astype(np.int64),
         captions=len(np.unique(caption_keys(labels.values))),
         duplicates=labels.duplicates,

@@ -32,12 +32,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from clip_smu.attributes import NAMES
 from clip_smu.calibrate import calibrate
-from clip_smu.errors import InputError, LabelError
+from clip_smu.errors import InputError
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.logistic import STRENGTHS, fit_logistic, sweep_strength
 from clip_smu.metrics import auc
+from clip_smu.persons import count_persons, require_persons
 from clip_smu.probe import MANIFEST, Probe, load_probe
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import storage_errors
@@ -235,11 +236,7 @@ def fit_probe(
     checked = labelled(table, rows, test)[0] if test is not None else None
     if checked is not None:
         refuse_overlap(known, checked)
-    persons = len({identity or f"\0{row}" for row, identity in enumerate(known.templates.identities)})
-    if persons < config.folds:
-        raise LabelError(
-            f"expected at least {config.folds} persons, one a fold, found {persons}: give more, or fewer folds"
-        )
+    require_persons(known.templates.identities, config.folds)
     job = {"command": "probe", "config": asdict(config), "data": fingerprint(known, checked)}
     done = _claim(output, digest(job), overwrite)
     if done is not None:
@@ -257,7 +254,11 @@ def fit_probe(
         "job": digest(job),
         "kind": config.kind,
         "config": asdict(config),
-        "trained_on": {"faces": len(known.labels), "persons": persons, **train_report},
+        "trained_on": {
+            "faces": len(known.labels),
+            "persons": count_persons(known.templates.identities),
+            **train_report,
+        },
         **note,
         "evidence_from": source,
         "verdicts": verdict_errors(probe.calibration, scores, measured.labels, config.error_rate),

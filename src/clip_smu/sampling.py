@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.persons import person_numbers
+
 
 def identity_folds(identities: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
     """(N,) fold number, 0 to ``folds`` - 1, of each photo; all photos of one identity get the same.
@@ -14,14 +16,14 @@ def identity_folds(identities: Sequence[str], folds: int, seed: int) -> NDArray[
     Identities are dealt in seeded random order to the fold that has the fewest photos, so that folds are of
     equal size. A photo without identity ("") counts as a person of its own.
     """
-    keys = [identity or f"\0{row}" for row, identity in enumerate(identities)]
-    names, index, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
+    index = person_numbers(identities)
+    counts = np.bincount(index)
+    order = np.random.default_rng(seed).permutation(len(counts))
     order = order[np.argsort(-counts[order], kind="stable")]
     sizes = np.zeros(folds, dtype=np.int64)
-    fold_of = np.empty(len(names), dtype=np.int64)
-    for name in order:
+    fold_of = np.empty(len(counts), dtype=np.int64)
+    for person in order:
         fold = int(np.argmin(sizes))
-        fold_of[name] = fold
-        sizes[fold] += counts[name]
+        fold_of[person] = fold
+        sizes[fold] += counts[person]
     return fold_of[index]

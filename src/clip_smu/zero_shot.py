@@ -37,6 +37,7 @@ from clip_smu.errors import (
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter import Evidence, Interpreter, load_interpreter, usable, why_unusable
 from clip_smu.labels import Labelled, Labels, join, read_labels, read_list
+from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic
 from clip_smu.templates import Templates, read_templates
@@ -358,7 +359,7 @@ def _faces(
     own = table.card.name if table.card else None
     if test is not None:
         checked = _joined(table, rows, test)
-        both = set(known.templates.identities) & set(checked.templates.identities) - {""}
+        both = in_both(known.templates.identities, checked.templates.identities)
         if both:
             raise LabelError(
                 f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "
@@ -366,10 +367,10 @@ def _faces(
             )
         source = f"{len(checked.labels)} faces of the test list, of persons that were not calibrated on"
         return _Faces(own, known, checked, source)
-    if len(set(known.templates.identities)) < FOLDS:
+    if count_persons(known.templates.identities) < FOLDS:
         raise LabelError(
-            f"expected labelled faces of at least {FOLDS} persons, found {len(set(known.templates.identities))}: "
-            "give more, or none, to do without calibration"
+            f"expected labelled faces of at least {FOLDS} persons, found "
+            f"{count_persons(known.templates.identities)}: give more, or none, to do without calibration"
         )
     fold_of = identity_folds(known.templates.identities, FOLDS, SEED)
     first, rest = (_rows(known, np.flatnonzero(here)) for here in (fold_of == 0, fold_of != 0))
@@ -396,7 +397,7 @@ def _calibrated(reader: Interpreter, faces: _Faces, error_rate: float) -> tuple[
     """The interpreter with calibration and evidence, and what its provenance says of them."""
     seen, checked = faces.calibrate, faces.measure
     scores = reader.read(seen.templates.vectors)[0].astype(np.float64)
-    calibration = calibrate(scores, seen.labels, error_rate, _persons(seen))
+    calibration = calibrate(scores, seen.labels, error_rate, persons_apart(seen.templates.identities))
     new = reader.read(checked.templates.vectors)[0].astype(np.float64)
     evidence = gather_evidence(calibration, new, checked.labels, checked.templates.identities)
     figures = {
@@ -404,16 +405,12 @@ def _calibrated(reader: Interpreter, faces: _Faces, error_rate: float) -> tuple[
         "verdicts": verdict_errors(calibration, new, checked.labels, error_rate),
         "calibrated_on": {
             "faces": len(seen.labels),
-            "persons": len(set(seen.templates.identities)),
+            "persons": count_persons(seen.templates.identities),
             "without_label": seen.unlabelled,
             "without_template": seen.without_template,
         },
     }
     return replace(reader, calibration=calibration, evidence=evidence), figures
-
-
-def _persons(faces: Labelled) -> list[str]:
-    return [identity or f"\0{row}" for row, identity in enumerate(faces.templates.identities)]
 
 
 def _never() -> Calibration:

@@ -21,12 +21,6 @@ Integers = NDArray[np.int64]
 Codes = NDArray[np.intp]
 
 
-def persons_of(identities: Sequence[str]) -> Codes:
-    """(N,) number of each photo's person; a photo without identity ("") is a person of its own."""
-    names = [identity or f"\0{row}" for row, identity in enumerate(identities)]
-    return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].reshape(-1)
-
-
 def checked(
     scores: Scores, labels: Labels, rows: int, attributes: Sequence[str]
 ) -> tuple[Scores, NDArray[np.int8]]:

@@ -18,7 +18,6 @@ from clip_smu.confounds.areas import (
     areas,
     checked,
     masked,
-    persons_of,
     place,
     without,
 )
@@ -32,6 +31,7 @@ from clip_smu.metrics.intervals import (
     units_of,
 )
 from clip_smu.metrics.ranking import Sides, column, each_attribute, rows_by_score, weakness
+from clip_smu.persons import person_numbers
 
 MOST, PART = (
     0.5,
@@ -124,7 +124,7 @@ def conditional_auc(
     """
     at = place(by, attributes)
     scores, labels = checked(scores, labels, len(identities), attributes)
-    everyone = persons_of(identities)
+    everyone = person_numbers(identities)
     known = np.flatnonzero(labels[:, at])
     unknown = len(labels) - len(known)
     scores, labels, persons = scores[known], labels[known], everyone[known]

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.confounds.areas import Codes, Floats, areas, persons_of
+from clip_smu.confounds.areas import Codes, Floats, areas
 from clip_smu.errors import InputError
 from clip_smu.logistic import fit_logistic, sweep_strength
 from clip_smu.metrics import AucInterval
+from clip_smu.persons import in_both, person_numbers
 
 ROUNDS = 5
 _HELD_SHARE = 4  # of a person's photos one in so many is held out in the shared test, at least one
@@ -113,7 +114,7 @@ def control_task(
     """
     if rounds < 1:
         raise InputError(f"expected at least 1 round of coins, found {rounds}: {ROUNDS} is usual")
-    both = (set(train.identities) & set(test.identities)) - {""}
+    both = in_both(train.identities, test.identities)
     if both:
         raise InputError(
             f"expected other persons to test on than to train on, found {len(both)} on both sides, for instance "
@@ -123,7 +124,7 @@ def control_task(
     vectors = np.concatenate([train.vectors, test.vectors])
     labels = np.concatenate([train.labels, test.labels])
     persons = np.concatenate(
-        [persons_of(train.identities), persons_of(test.identities) + len(train.identities)]
+        [person_numbers(train.identities), person_numbers(test.identities) + len(train.identities)]
     )
     in_train = np.arange(len(labels)) < len(train.labels)
     held = np.flatnonzero(in_train)[_held_out(persons[in_train], rng)]

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clip_smu.attributes import NAMES, resolve
-from clip_smu.confounds.areas import Floats, Integers, Labels, Scores, areas, checked, persons_of, without
+from clip_smu.confounds.areas import Floats, Integers, Labels, Scores, areas, checked, without
 from clip_smu.errors import InputError
 from clip_smu.metrics import MIN_CLASS, AucInterval
 from clip_smu.metrics.ranking import check, column, count_classes, each_attribute, weakness
+from clip_smu.persons import person_numbers
 from clip_smu.sampling import identity_folds
 
 CONTROLS = ("Male", "age", "race")
@@ -139,7 +140,7 @@ def residual(
     scores, labels = checked(scores, labels, len(identities), attributes)
     wanted = {NAMES[k] for k in resolve(on)}
     columns = [k for k, name in enumerate(attributes) if name in wanted]
-    persons = persons_of(identities)
+    persons = person_numbers(identities)
     people = int(persons.max(initial=-1)) + 1
     if not columns:
         raise InputError(
@@ -151,7 +152,7 @@ def residual(
         )
     readings = scores.astype(np.float64)
     left = np.empty_like(readings)
-    fold_of = identity_folds([str(person) for person in persons], min(_FOLDS, people), seed)
+    fold_of = identity_folds(identities, min(_FOLDS, people), seed)
     for fold in range(int(fold_of.max()) + 1):
         held, rest = fold_of == fold, fold_of != fold
         middle = readings[rest].mean(axis=0)
@@ -206,7 +207,7 @@ def by_norm(
     if not len(known):
         return ByNorm(nothing, (), None, missing, "the encoder gives no norms")
     lengths, scores, labels = lengths[known], scores[known], labels[known]
-    persons = persons_of(identities)[known]
+    persons = person_numbers(identities)[known]
     if np.ptp(lengths) <= _SAME_NORM * np.abs(lengths).max():
         return ByNorm(nothing, (), None, missing, f"all norms are {lengths[0]:.3g}: the templates are scaled")
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1)))

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from clip_smu.attributes import INDEX, NAMES, resolve
-from clip_smu.confounds.areas import persons_of
 from clip_smu.confounds.conditional import conditional_auc
 from clip_smu.confounds.control import ROUNDS, ControlTask, Photos, Progress, control_task
 from clip_smu.confounds.folder import FORMAT, MANIFEST, Confounds, read_confounds, write_confounds
@@ -21,6 +20,7 @@ from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, read_evaluation
 from clip_smu.interpreter import usable
 from clip_smu.labels import Labelled, join, read_labels, read_list
+from clip_smu.persons import count_persons
 from clip_smu.storage import claim_folder
 from clip_smu.templates import read_templates
 
@@ -112,7 +112,7 @@ def confounds(
         {
             **job,
             "photos": len(scores),
-            "persons": len(np.unique(persons_of(people))),
+            "persons": count_persons(people),
             "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
             "version": version("clip-smu"),
             "seconds": round(time.time() - started, 3),

@@ -10,6 +10,7 @@ from clip_smu.datasets.celeba import read_celeba
 from clip_smu.datasets.vggface2 import read_vggface2, vggface2_labels
 from clip_smu.errors import InputError
 from clip_smu.labels import Labels, check_ending, read_labels, write_labels, write_list
+from clip_smu.persons import known_persons
 
 __all__ = ["FORMS", "Converted", "convert"]
 
@@ -63,7 +64,7 @@ def convert(source: str | Path, form: str, output: str | Path) -> Converted:
         labels=output,
         lists=lists,
         photos=len(labels.images),
-        persons=len(set(labels.identities) - {""}),
+        persons=len(known_persons(labels.identities)),
         sizes={part: len(parts[part]) for part in lists},
         notes=notes,
     )

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
+from clip_smu.persons import persons_apart
 from clip_smu.storage import atomic, storage_errors, write_json
 
 FORMAT = 1
@@ -96,9 +97,7 @@ class Evaluation:
 
     def persons(self) -> NDArray[np.str_]:
         """(N,) the identities, with each unknown person one of his own."""
-        return np.array(
-            [identity or f"\0{row}" for row, identity in enumerate(self.identities)], dtype=np.str_
-        )
+        return np.array(persons_apart(self.identities), dtype=np.str_)
 
 
 def read_evaluation(folder: str | Path) -> Evaluation:

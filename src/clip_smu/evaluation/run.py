@@ -32,6 +32,7 @@ from clip_smu.feeding import read_check
 from clip_smu.interpreter import usable, why_unusable
 from clip_smu.labels import Labels, join, read_labels, read_list
 from clip_smu.methods import Method, load_method
+from clip_smu.persons import in_both
 from clip_smu.probe import Probe
 from clip_smu.storage import claim_folder
 from clip_smu.templates import Templates, iter_templates, parquet_files
@@ -350,7 +351,7 @@ def _refuse_persons(evaluation: Evaluation, labels: Labels, train: Sequence[str]
         fitted = {
             one for image, one in zip(labels.images, labels.identities, strict=True) if _tail(image) in listed
         }
-    both = fitted & set(evaluation.identities) - {""}
+    both = in_both(fitted, evaluation.identities)
     if not fitted:
         raise LabelError(f"no photo of the training list has a label: the list says {next(iter(train), '?')}")
     if both:

@@ -14,6 +14,7 @@ from clip_smu.calibrate import ENCODED
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.figures.style import drawn, new_figure, theme_of
+from clip_smu.persons import persons_apart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,9 +145,7 @@ def _rows(evaluation: Evaluation, images: Sequence[str] | None) -> list[int]:
             raise InputError(f"the evaluation has no photo {missing[0]}: its first is {evaluation.images[0]}")
         return [index[name] for name in images]
     known = (evaluation.labels != 0).sum(axis=1)
-    first = {
-        identity or f"\0{row}": row for row, identity in reversed(list(enumerate(evaluation.identities)))
-    }
+    first = {person: row for row, person in reversed(list(enumerate(persons_apart(evaluation.identities))))}
     best = sorted(first.values(), key=lambda row: (-known[row], evaluation.images[row]))
     best = sorted(best[: max(_DEFAULT_PHOTOS, len(best) // 4)])
     step = max(1, len(best) // _DEFAULT_PHOTOS)

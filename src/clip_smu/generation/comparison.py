@@ -14,6 +14,7 @@ from clip_smu.generation.ways import WAYS, CaptionConfig, Progress, above, choos
 from clip_smu.interpreter import Interpreter, usable
 from clip_smu.labels import Labels, join
 from clip_smu.methods import Method
+from clip_smu.persons import count_persons
 from clip_smu.sampling import identity_folds
 from clip_smu.templates import Templates
 
@@ -59,7 +60,7 @@ def compare_ways(
     persons = persons_of(identities, len(vectors))
     if len(vectors) == 0 or persons.max() + 1 < folds:
         raise LabelError(
-            f"captions are judged on {folds} folds of persons, found {len(set(identities))} persons with a usable "
+            f"captions are judged on {folds} folds of persons, found {count_persons(identities)} persons with a usable "
             "template and labels: give more photos, or of more persons"
         )
     if ways is None:

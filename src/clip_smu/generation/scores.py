@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clip_smu.errors import InputError
 from clip_smu.metrics import Measure
 from clip_smu.metrics.ranking import measure
+from clip_smu.persons import person_numbers
 
 _BOOTSTRAP_CELLS = 2_000_000  # drawn persons held at once
 
@@ -149,8 +150,7 @@ def persons_of(identities: Sequence[str] | None, photos: int) -> NDArray[np.intp
         return np.arange(photos)
     if len(identities) != photos:
         raise InputError(f"expected one identity for each of {photos} photos, found {len(identities)}")
-    names = [identity or f"\0{row}" for row, identity in enumerate(identities)]
-    return np.unique(names, return_inverse=True)[1].reshape(-1)
+    return person_numbers(identities)
 
 
 def _resampled(

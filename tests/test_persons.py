@@ -1,0 +1,42 @@
+"""Persons: a stranger is a person of its own, everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clip_smu.errors import LabelError
+from clip_smu.persons import (
+    count_persons,
+    in_both,
+    known_persons,
+    person_numbers,
+    persons_apart,
+    require_persons,
+)
+
+
+def test_strangers_are_persons_of_their_own() -> None:
+    people = ["ann", "", "bob", "", "ann"]
+    assert count_persons(people) == 4
+    numbers = person_numbers(people)
+    assert numbers[0] == numbers[4]
+    assert len(set(numbers.tolist())) == 4 and sorted(set(numbers.tolist())) == [0, 1, 2, 3]
+    assert len(set(persons_apart(people))) == 4 and persons_apart(people)[0] == "ann"
+
+
+def test_numbers_agree_with_numpy_on_named_persons() -> None:
+    people = np.random.default_rng(0).choice(["b", "a", "ab", "c"], 50).tolist()
+    assert (person_numbers(people) == np.unique(people, return_inverse=True)[1]).all()
+
+
+def test_two_strangers_are_never_taken_for_one_person() -> None:
+    assert in_both(["", "ann"], ["", "bob"]) == set()
+    assert in_both(["", "ann"], ["ann", ""]) == {"ann"}
+    assert known_persons(["", "ann", "ann"]) == {"ann"}
+
+
+def test_fewer_persons_than_folds_is_refused() -> None:
+    require_persons(["", "", "ann"], 3)
+    with pytest.raises(LabelError, match="at least 3 persons, one a fold, found 2"):
+        require_persons(["ann", "ann", "bob"], 3)
