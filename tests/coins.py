@@ -45,6 +45,7 @@ def is_chance(areas: Sequence[float], errors: Sequence[float]) -> bool:
     """
     spread = np.sqrt(np.square(errors).sum()) / len(errors)
     off = float(np.mean(areas)) - 0.5
+    print(f"mean AUC of {len(areas)} coins {off + 0.5:.3f}; its standard error {spread:.3f}")
     return bool(-SURE * np.mean(errors) < off < SURE * spread)
 
 
