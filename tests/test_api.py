@@ -18,7 +18,17 @@ SOURCE = Path(clip_smu.__file__).parent
 
 # Each floor may import from floors above it in this list, and from its own.
 FLOORS = [
-    {"errors", "attributes", "captions", "storage", "persons", "sampling", "textfiles", "example"},
+    {
+        "errors",
+        "attributes",
+        "captions",
+        "storage",
+        "persons",
+        "sampling",
+        "textfiles",
+        "example",
+        "onnx_sessions",
+    },
     {"metrics", "images", "landmarks", "calibrate", "logistic"},
     {"photos", "detect", "align", "text"},
     {"encoders"},

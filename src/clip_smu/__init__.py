@@ -12,6 +12,7 @@ Names are loaded when they are first used, so that importing the package costs n
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from clip_smu.images import decode
     from clip_smu.interpreter import Interpreter, load_interpreter
     from clip_smu.templates import read_templates
+
+# Nothing leaves: read by these libraries when they are imported, so set before anything can import them.
+os.environ |= {
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime's wheels for Linux tell their maker about the process
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # the Hub is told what is fetched, and no more
+    "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers would ask a service to convert a model of old form
+}
 
 __all__ = [
     "ATTRIBUTES",

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from clip_smu.checkpoints import match_keys, read_state_dict
 from clip_smu.errors import EncoderError, InputError, MissingExtraError, StorageError
 from clip_smu.nets.adaface import AdaFace, FlipFusion, replace_prelu
 from clip_smu.nets.swinface import SwinFace
+from clip_smu.onnx_sessions import onnx_session
 
 try:
     import onnx  # noqa: F401  (the exporter needs it)
@@ -184,9 +184,7 @@ def _export(network: nn.Module, wanted: Architecture, path: Path) -> None:
 def _largest_difference(
     path: Path, wanted: Architecture, expected: list[tuple[Tensor, list[np.ndarray]]]
 ) -> float:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnx_session(path)
     largest = 0.0
     for inputs, references in expected:
         found = session.run(list(wanted.outputs), {wanted.input_name: inputs.numpy()})

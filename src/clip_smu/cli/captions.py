@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Overwrite
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
@@ -52,20 +53,10 @@ def zero_shot(
         encoder=encoder, templates=templates, labels=labels, train=train, test=test,
         error_rate=error_rate, name=name, overwrite=overwrite,
     )  # fmt: skip
-    verdicts = made.provenance["verdicts"]
-    if verdicts is None:
+    if made.provenance["verdicts"] is None:
         write(f"{made.name}: 47 prompts of length {made.dim}, not calibrated; written to {output}")
         return
-    aucs = [row.auc for row in made.evidence if row.auc == row.auc]
-    mean = f"{sum(aucs) / len(aucs):.4f}" if aucs else "unknown"
-    write(
-        f"{made.name}: mean AUC {mean} over {len(aucs)} attributes, from {made.provenance['evidence_from']}"
-    )
-    wrong = "-" if verdicts["error"] is None else f"{verdicts['error']:.1%}"
-    coverage = "-" if verdicts["coverage"] is None else f"{verdicts['coverage']:.1%}"
-    write(
-        f"wrong verdicts {wrong} (chosen: at most {error_rate:.0%}), coverage {coverage}; written to {output}"
-    )
+    write_fitted(made.name, made.evidence, made.provenance, error_rate, output)
 
 
 def captions(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Align, Card, Detector, Jitter, Landmarks, Overwrite, Upsample
 from clip_smu.cli.show import progress_bar, stage_bars, write
 from clip_smu.errors import InputError
@@ -122,14 +123,4 @@ def fit(
             train=train, test=test, config=settings, feeding=feeding, name=name,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    verdicts = made.provenance["verdicts"]
-    aucs = [row.auc for row in made.evidence if row.auc == row.auc]
-    write(
-        f"{made.name}: mean AUC {sum(aucs) / len(aucs):.4f} over {len(aucs)} attributes, "
-        f"from {made.provenance['evidence_from']}"
-    )
-    write(
-        f"wrong verdicts {verdicts['error']:.1%} (chosen: at most {error_rate:.0%}), "
-        f"coverage {verdicts['coverage']:.1%}, "
-        f"calibration error {verdicts['ece_pooled']:.3f}; written to {output}"
-    )
+    write_fitted(made.name, made.evidence, made.provenance, error_rate, output)

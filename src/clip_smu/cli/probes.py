@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Overwrite
-from clip_smu.cli.show import stage_bars, write
+from clip_smu.cli.show import stage_bars
 
 
 def probe(
@@ -63,14 +64,4 @@ def probe(
             templates, labels, output,
             train=train, test=test, config=settings, name=name, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    verdicts = made.provenance["verdicts"]
-    aucs = [row.auc for row in made.evidence if row.auc == row.auc]
-    mean = (
-        f"mean AUC {sum(aucs) / len(aucs):.4f} over {len(aucs)} attributes" if aucs else "no AUC is defined"
-    )
-    write(f"{made.name} ({made.kind}): {mean}, from {made.provenance['evidence_from']}")
-    error = "none asserted" if verdicts["error"] is None else f"{verdicts['error']:.1%}"
-    write(
-        f"wrong verdicts {error} (chosen: at most {error_rate:.0%}), coverage {verdicts['coverage'] or 0:.1%}, "
-        f"calibration error {verdicts['ece_pooled']:.3f}; written to {output}"
-    )
+    write_fitted(f"{made.name} ({made.kind})", made.evidence, made.provenance, error_rate, output)

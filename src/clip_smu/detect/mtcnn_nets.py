@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import EncoderError, MissingExtraError
+from clip_smu.onnx_sessions import onnx_session
 
 Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -41,15 +42,7 @@ def sessions(threads: int = 1) -> dict[str, Any]:
         MissingExtraError: `mtcnn` or `onnx` is not installed.
         EncoderError: the weights are not those of mtcnn 1.0.0.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # workers share the cores
-    return {
-        name: onnxruntime.InferenceSession(graph(name, weights(name)), options, ["CPUExecutionProvider"])
-        for name in SHA256
-    }
+    return {name: onnx_session(graph(name, weights(name)), threads) for name in SHA256}
 
 
 def weights(name: str) -> list[Array]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError
+from clip_smu.onnx_sessions import onnx_session
 
 BATCH = 32  # faces a call
 _NORM_FLOOR = 1e-12
@@ -30,16 +31,8 @@ class Network:
     """
 
     def __init__(self, path: Path, card: EncoderCard, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # workers share the cores
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnx_session(path, threads)
         except Exception as error:  # ONNX Runtime raises bare exceptions of its own
             raise EncoderError(
                 f"expected an ONNX network in {path}, ONNX Runtime cannot load it: {_line(error)}"

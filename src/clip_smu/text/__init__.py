@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError, InterpreterError
+from clip_smu.onnx_sessions import onnx_session
 
 TOKENIZER_FILE = Path(__file__).parent / "mini_tokenizer.json"
 PAD, START, UNKNOWN, END = "<|pad|>", "<|startoftext|>", "<|unknown|>", "<|endoftext|>"
@@ -29,19 +30,14 @@ class TextEncoder:
     """
 
     def __init__(self, model: Path, tokenizer: Path, context: int | None = None) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
         for file in (model, tokenizer):
             if not file.is_file():
                 raise InterpreterError(f"the text encoder's file {file} is missing")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))
-            self._session = onnxruntime.InferenceSession(
-                str(model), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnx_session(model)
         except Exception as error:  # both libraries raise bare exceptions of their own
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InterpreterError(f"the text encoder in {model.parent} cannot be read: {text}") from None

@@ -1,0 +1,38 @@
+"""What ``fit``, ``probe`` and ``zero-shot`` say of what they made; any of its figures may be unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_smu.cli.show import write
+
+if TYPE_CHECKING:
+    from clip_smu.interpreter import Evidence
+
+
+def write_fitted(
+    name: str,
+    evidence: Sequence[Evidence],
+    provenance: Mapping[str, Any],
+    error_rate: float,
+    output: Path,
+) -> None:
+    """Two lines: the mean AUC and what it is from; the verdicts' errors and where all of it is."""
+    aucs = [row.auc for row in evidence if row.auc == row.auc]
+    mean = (
+        f"mean AUC {sum(aucs) / len(aucs):.4f} over {len(aucs)} attributes" if aucs else "no AUC is defined"
+    )
+    verdicts = provenance["verdicts"]
+    write(f"{name}: {mean}, from {provenance['evidence_from']}")
+    wrong = _figure(verdicts["error"], ".1%")
+    write(
+        f"wrong verdicts {'none asserted' if wrong == '-' else wrong} (chosen: at most {error_rate:.0%}), "
+        f"coverage {_figure(verdicts['coverage'], '.1%')}, "
+        f"calibration error {_figure(verdicts['ece_pooled'], '.3f')}; written to {output}"
+    )
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None or value != value else format(value, form)
