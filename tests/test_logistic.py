@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from clip_smu import logistic
 from clip_smu.errors import InputError
@@ -143,26 +144,67 @@ def test_one_class_only() -> None:
     assert np.abs(weights[2:]).max() > 0.1
 
 
-def test_sweep_takes_the_best_on_persons_left_out() -> None:
+def test_sweep_is_a_grid_search_of_scikit_learn_on_the_same_folds() -> None:
     x, y = data(6)
+    y[:, 5] = np.where(np.arange(N) == 0, 1, -1)  # one fold alone has a yes, and the others' regressions none
     people = [f"p{row // 3}" for row in range(N)]
     strengths = [0.001, 0.03, 1.0]
     fold_of = identity_folds(people, 3, 7)
-    expected = []
-    for k in range(K):
-        areas = []
-        for c in strengths:
-            scores = np.zeros(N)
-            for fold in range(3):
-                weights, bias = peer(x[fold_of != fold], y[fold_of != fold, k], c)
-                scores[fold_of == fold] = x[fold_of == fold] @ weights + bias
-            areas.append(auc(scores, y[:, k]).value[0])
-        expected.append(strengths[int(np.argmax(areas))])
+    expected = [0.001] * K
+    for k in range(K - 1):
+        known = y[:, k] != 0
+        areas = [
+            cross_val_score(
+                LogisticRegression(C=c, tol=1e-12, max_iter=1000, solver="newton-cholesky"),
+                x[known], y[known, k], scoring="roc_auc", cv=PredefinedSplit(fold_of[known]),
+            ).mean()
+            for c in strengths
+        ]  # fmt: skip
+        expected[k] = strengths[int(np.argmax(areas))]
     chosen = sweep_strength(x, y, people, strengths, 3, 7, tolerance=1e-7)
     np.testing.assert_array_equal(chosen, expected)
-    assert len(set(expected)) > 1
+    assert len(set(expected)) == 3
     weights, _ = logistic_probe(x, y, people, seed=7)
     assert weights.shape == (K, D)
+
+
+def test_a_fold_of_one_class_takes_no_part_in_the_sweep() -> None:
+    """The mean of the folds that have a figure, by a loop; one column has labels of one class, one has none."""
+    x, y = data(7, n=120, d=8)
+    people = [f"p{row // 2}" for row in range(120)]
+    fold_of, strengths = identity_folds(people, 3, 0), [1e-3, 1e-1, 10.0]
+    y[fold_of == 1, 0] = -1
+    y[:, 1], y[:, 2] = 1, 0
+    means = []
+    for c in strengths:
+        areas = []
+        for fold in (0, 2):
+            rest = fold_of != fold
+            weights, bias = peer(x[rest], y[rest, 0], c)
+            areas.append(auc(x[~rest] @ weights + bias, y[~rest, 0]).value[0])
+        means.append(np.mean(areas))
+    chosen = sweep_strength(x, y, people, strengths, 3, 0, tolerance=1e-7)
+    assert chosen[0] == strengths[int(np.argmax(means))]
+    np.testing.assert_array_equal(chosen[1:3], 1e-3)
+
+
+def test_scores_of_different_regressions_are_not_ranked_together() -> None:
+    """Folds of very different rates move the intercepts, which pooled scores take for errors of the small C."""
+    rng = np.random.default_rng(0)
+    people = np.repeat([f"p{one}" for one in range(60)], 5)
+    fold_of = identity_folds(people, 3, 0)
+    x = rng.normal(size=(300, 100))
+    logit = x @ rng.normal(size=100) / 10 + np.array([-1.5, 0.0, 1.5])[fold_of]
+    y = np.where(rng.random(300) < 1 / (1 + np.exp(-logit)), 1, -1).astype(np.int8)[:, None]
+    pooled = []
+    for c in (1e-3, 1.0):
+        scores = np.zeros(300)
+        for fold in range(3):
+            weights, bias = peer(x[fold_of != fold], y[fold_of != fold, 0], c)
+            scores[fold_of == fold] = x[fold_of == fold] @ weights + bias
+        pooled.append(auc(scores, y[:, 0]).value[0])
+    assert pooled[1] > pooled[0]  # what a pooled AUC would choose: too large a C
+    assert sweep_strength(x, y, list(people), [1e-3, 1.0])[0] == 1e-3
 
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:

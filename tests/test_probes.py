@@ -12,11 +12,13 @@ from typer.testing import CliRunner
 
 from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.joined import labelled
 from clip_smu.labels import Labels
+from clip_smu.logistic import fit_logistic
 from clip_smu.methods import load_method
 from clip_smu.metrics import auc
 from clip_smu.sampling import identity_folds
-from clip_smu.templates import save_templates
+from clip_smu.templates import Templates, save_templates
 from faces import DIM, toy_card, toy_data
 
 torch = pytest.importorskip("torch")
@@ -214,6 +216,58 @@ def test_same_seed_same_weights_and_another_fit_is_refused(fitted: dict[str, Pat
     assert (done / "weights.safetensors").read_bytes() != (
         fitted["binary"] / "weights.safetensors"
     ).read_bytes()
+
+
+def coins(seed: int, persons: int = 60, photos: int = 10) -> tuple[Templates, Labels]:
+    """Ten photos a person that are alike, and labels that are a coin a person: nothing can be told of a stranger."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(persons), photos)
+    vectors = rng.normal(size=(persons, 16))[who] + 0.3 * rng.normal(size=(len(who), 16))
+    values = rng.choice(np.int8([-1, 1]), (persons, 47))[who]
+    people = [f"p{one}" for one in who]
+    images = [f"p{one}/{row}.jpg" for row, one in enumerate(who)]
+    table = Templates(
+        vectors.astype(np.float32), images, np.zeros(len(who), np.int16), people, np.ones(len(who), np.float32), None,
+    )  # fmt: skip
+    return table, Labels(images, people, values)
+
+
+def areas_of_coins(seed: int, output: Path) -> np.ndarray:
+    """(47,) AUCs that a probe claims without a test list."""
+    made = fit_probe(*coins(seed), output, config=ProbeConfig())
+    return np.array([row.auc for row in made.evidence])
+
+
+def test_coins_cannot_be_told(tmp_path: Path) -> None:
+    """Strengths, standardising, folds and the ranking of their scores: any leak lifts the mean, any offset moves it."""
+    areas = np.concatenate([areas_of_coins(seed, tmp_path / str(seed)) for seed in range(2)])
+    error = areas.std(ddof=1) / np.sqrt(len(areas))
+    assert error < 0.015
+    assert abs(areas.mean() - 0.5) < 3 * error
+
+
+def test_coins_are_told_where_folds_part_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above sees the leak that it is there for."""
+    by_photo = lambda identities, folds, _: np.arange(len(identities)) % folds  # noqa: E731
+    monkeypatch.setattr(probes, "identity_folds", by_photo)
+    assert areas_of_coins(0, tmp_path / "probe").mean() > 0.6
+
+
+def test_held_out_scores_have_the_whole_probes_intercept() -> None:
+    """Less each fold's mean training score, plus the whole probe's: by hand for logistic regression."""
+    table, labels = toy_data(60, 3)
+    known, _ = labelled(table, labels, None)
+    config = FAST["logistic-regression"]
+    probe, scores, note = probes._fit(known, config.resolved(), "x", "toy", None)
+    units = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)
+    people = known.templates.identities
+    fold_of = identity_folds(people, config.folds, config.seed)
+    for fold in range(config.folds):
+        inside, outside = fold_of != fold, fold_of == fold
+        mean, spread = units[inside].mean(axis=0), units[inside].std(axis=0)
+        weights, _ = fit_logistic((units[inside] - mean) / spread, known.labels[inside], note["strength"])
+        expected = (units[outside] - mean) / spread @ weights.T + probe.layers[0][1]
+        np.testing.assert_allclose(scores[outside], expected, atol=2e-3)
 
 
 def test_unknown_as_negative_trains_on_no(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.metrics import delong
+from clip_smu.persons import persons_apart
 
 Floats = NDArray[np.float64]
 
@@ -47,38 +48,49 @@ def calibrate(
     A verdict is asserted where it is likely enough to be right, with one bound for all attributes: the lowest, but
     at least 0.55, with which at most ``error_rate`` of all asserted verdicts on these faces are wrong. (For calibrated
     probabilities no other rule asserts more at that rate: Chow 1970.) A side of an attribute gets a higher bound if
-    over 45 % of its own verdicts would be wrong, and none if fewer than 20 verdicts support it. An attribute whose
-    AUC's 95 % interval touches chance is never asserted.
+    over 45 % of its own verdicts would be wrong, and none if fewer than 20 verdicts support it; the bound is then
+    that of the sides that are left. An attribute whose AUC's 95 % interval touches chance is never asserted.
 
     Args:
         scores: (N, K) float, of faces that training did not see.
         labels: (N, K) int8, 1, -1 or 0 (unknown, left out).
         error_rate: 0 to 0.5.
-        identities: N persons, for the AUC's interval; ``None`` if each face is of another person.
+        identities: N persons, for the AUC's interval ("" is a person of its own); ``None`` if each face is of another.
     """
     slope, intercept = fit_platt(scores, labels)
-    probability = sigmoid(slope * scores + intercept)
-    told = (slope > 0) & (
-        delong(scores, labels, identity=identities).low > 0.5
-    )  # NaN: one class, or a lone one
-    sides = [(probability, labels < 0), (1 - probability, labels > 0)]  # confidence, wrong if asserted
-    bounds = np.full((2, len(slope)), _NEVER)
-    for side, (confidence, wrong) in zip(bounds, sides, strict=True):
+    persons = None if identities is None else persons_apart(identities)
+    told = (slope > 0) & (delong(scores, labels, identity=persons).low > 0.5)  # NaN: one class, or a lone one
+    said = _probability(slope, intercept, scores).astype(np.float64)  # in float32, as readers will get them
+    confidence, wrong = np.stack([said, 1 - said]), np.stack([labels < 0, labels > 0])  # (2, N, K): yes, no
+    known = labels != 0
+    least = np.full((2, len(slope)), _NEVER)
+    for side in range(2):
         for k in np.flatnonzero(told):
-            known = labels[:, k] != 0
-            side[k] = max(SURE, _threshold(confidence[known, k], wrong[known, k], 1 - SURE))
-    asserted = [
-        (labels != 0) & (confidence >= side) for side, (confidence, _) in zip(bounds, sides, strict=True)
-    ]
-    shared = _threshold(
-        np.concatenate([confidence[chosen] for chosen, (confidence, _) in zip(asserted, sides, strict=True)]),
-        np.concatenate([wrong[chosen] for chosen, (_, wrong) in zip(asserted, sides, strict=True)]),
-        error_rate,
-    )
-    bounds = np.maximum(bounds, shared)
-    for side, (confidence, _) in zip(bounds, sides, strict=True):
-        side[((labels != 0) & (confidence >= side)).sum(axis=0) < MIN_ASSERTED] = _NEVER
-    return Calibration(slope, intercept, bounds[0], 1 - bounds[1])
+            rows = known[:, k]
+            own = _threshold(confidence[side, rows, k], wrong[side, rows, k], 1 - SURE)
+            least[side, k] = max(SURE, own)
+    green, confident = _bounds(confidence, wrong, known, least, error_rate)
+    return Calibration(slope, intercept, green, 1 - confident)
+
+
+def _bounds(
+    confidence: Floats, wrong: NDArray[np.bool_], known: NDArray[np.bool_], least: Floats, error_rate: float
+) -> Floats:
+    """(2, K) ``least`` raised to one bound for all, that of the sides which :data:`MIN_ASSERTED` verdicts support.
+
+    A side that leaves takes its verdicts, right and wrong, out of the shared rate: the bound is solved anew without it.
+
+    Args:
+        confidence, wrong: (2, N, K) of *encoded* and *not encoded*: how sure, and whether it would be wrong.
+        known: (N, K) whether there is a label. least: (2, K) the sides' own bounds.
+    """
+    while True:
+        asserted = known & (confidence >= least[:, None])
+        bounds = np.maximum(least, _threshold(confidence[asserted], wrong[asserted], error_rate))
+        unsupported = (known & (confidence >= bounds[:, None])).sum(axis=1) < MIN_ASSERTED
+        if not (unsupported & (bounds < _NEVER)).any():
+            return bounds
+        least = np.where(unsupported, _NEVER, least)
 
 
 def apply(
@@ -86,18 +98,21 @@ def apply(
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Probabilities (N, K) float32 and verdicts (N, K) int8 of (N, K) scores."""
     c = calibration
-    slope, intercept, green, red = (
-        np.asarray(a, dtype=np.float32) for a in (c.slope, c.intercept, c.green, c.red)
-    )
-    p = np.asarray(scores, dtype=np.float32) * (0.5 * slope)  # sigmoid(z) = (1 + tanh(z / 2)) / 2, in place
-    p += 0.5 * intercept
-    np.tanh(p, out=p)
-    p *= np.float32(0.5)
-    p += np.float32(0.5)
-    encoded = p >= green
-    not_encoded = p <= red
+    p = _probability(c.slope, c.intercept, scores)
+    encoded = p >= np.asarray(c.green, dtype=np.float32)
+    not_encoded = p <= np.asarray(c.red, dtype=np.float32)
     not_encoded &= ~encoded
     return p, encoded.view(np.int8) - not_encoded.view(np.int8)
+
+
+def _probability(slope: Floats, intercept: Floats, scores: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(N, K) float32 ``1 / (1 + exp(-(slope * score + intercept)))``."""
+    p = np.asarray(scores, dtype=np.float32) * np.asarray(0.5 * slope, dtype=np.float32)
+    p += np.asarray(0.5 * intercept, dtype=np.float32)
+    np.tanh(p, out=p)  # sigmoid(z) = (1 + tanh(z / 2)) / 2, in place
+    p *= np.float32(0.5)
+    p += np.float32(0.5)
+    return p
 
 
 def fit_platt(scores: NDArray[np.floating], labels: NDArray[np.int8]) -> tuple[Floats, Floats]:

@@ -89,8 +89,10 @@ def sweep_strength(
     """(K,) for each attribute the C with the best AUC on persons that were left out.
 
     Identities are dealt into ``folds``; each fold is scored by a regression on the others, with every C, from the
-    smallest on, each starting where the one before ended. The AUC is of all folds' scores together. An attribute
-    whose AUC is undefined gets the smallest C; so does one where several are best.
+    smallest on, each starting where the one before ended. The AUC is the mean of the folds' AUCs: scores of different
+    regressions are never ranked against each other, for their offsets differ, and the more the larger C is. A fold with
+    one class alone is left out for that attribute. An attribute whose AUC is undefined in all folds gets the smallest
+    C; so does one where several are best.
 
     Args:
         x, labels: as for :func:`fit_logistic`.
@@ -112,14 +114,16 @@ def sweep_strength(
     tried = sorted(float(c) for c in strengths)
     path = np.repeat(np.array(tried)[:, None], labels.shape[1], axis=1)  # (S, K)
     fold_of = identity_folds(identities, folds, seed)
-    scores = np.zeros((len(tried), *labels.shape), dtype=np.float32)  # (S, N, K)
+    total, counted = np.zeros(path.shape), np.zeros(path.shape)  # (S, K)
     for fold in range(folds):
         inside, outside = fold_of != fold, fold_of == fold
         weights, bias = _Rows(x[inside]).solve(labels[inside], path, None, tolerance)
-        scores[:, outside] = x[outside] @ weights.astype(x.dtype).transpose(0, 2, 1) + bias[:, None]
-    areas = np.stack([auc(one, labels).value for one in scores])  # (S, K)
-    best = np.argmax(np.where(np.isnan(areas), -1, areas), axis=0)
-    return np.asarray(np.take(tried, best), dtype=np.float64)
+        scores = x[outside] @ weights.astype(x.dtype).transpose(0, 2, 1) + bias[:, None]  # (S, n, K)
+        areas = np.stack([auc(one, labels[outside]).value for one in scores])  # (S, K)
+        total += np.nan_to_num(areas)
+        counted += ~np.isnan(areas)
+    means = np.divide(total, counted, out=np.full(path.shape, -1.0), where=counted > 0)
+    return np.asarray(np.take(tried, np.argmax(means, axis=0)), dtype=np.float64)
 
 
 def logistic_probe(
