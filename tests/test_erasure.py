@@ -23,10 +23,10 @@ from clip_smu.errors import ClipSmuError, EncoderError, InputError, LabelError, 
 from clip_smu.labels import join, read_labels
 from clip_smu.probe import Probe
 from clip_smu.templates import (
-    card_of,
     read_templates,
     save_templates,
 )
+from clip_smu.templates.parquet import card_of
 from faces import toy_card
 
 DIM, PERSONS, EACH = 24, 240, 5

@@ -50,13 +50,13 @@ def test_refuses(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match=r"no \.parquet file"):
         read_templates(tmp_path)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(TemplateError, match=r"no column 'template' \(it has: x\)"):
+    with pytest.raises(TemplateError, match=r"no column 'template', .* \(it has: x\)"):
         read_templates(tmp_path)
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(TemplateError, match="not a whole Parquet file"):
         read_templates(tmp_path)
     pq.write_table(pa.table({"template": [[1.0], [1.0, 2.0]]}), tmp_path / "a.parquet")
-    with pytest.raises(TemplateError, match="lists of one length"):
+    with pytest.raises(TemplateError, match="one length, found 1 of 1, 1 of 2"):
         read_templates(tmp_path)
     save_templates(tmp_path / "a.parquet", table.vectors, table.images, toy_card())
     save_templates(tmp_path / "b.parquet", table.vectors, table.images, replace(toy_card(), name="other"))

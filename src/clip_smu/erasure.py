@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from clip_smu.attributes import NAMES, resolve
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.interpreter import usable
 from clip_smu.labels import Labelled, join, read_labels, read_list
 from clip_smu.logistic import fit_logistic
 from clip_smu.methods import Method
@@ -40,15 +39,19 @@ from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic, claim_folder, write_json
 from clip_smu.templates import (
-    FORMAT,
+    Source,
+    Store,
     Templates,
     iter_templates,
-    open_parquet,
-    parquet_files,
     read_note,
+    shard,
     shard_note,
+    store_of,
     template_schema,
+    usable,
 )
+from clip_smu.templates.shards import FORMAT
+from clip_smu.templates.table import joined
 from clip_smu.verification import (
     Paired,
     Pairs,
@@ -233,7 +236,7 @@ class Erasure:
 
 def erase(
     attributes: Sequence[str],
-    templates: str | Path,
+    templates: Source,
     labels: str | Path,
     output: str | Path,
     *,
@@ -273,11 +276,11 @@ def erase(
     if not columns:
         raise InputError("nothing to erase: name an attribute or a group, such as Male or race")
     names = tuple(NAMES[k] for k in columns)
-    path, output, tell = Path(templates), Path(output), progress or (lambda *_: None)
+    store, output, tell = store_of(templates), Path(output), progress or (lambda *_: None)
     lists = read_list(train), read_list(test)
     given = None if pairs is None else read_pairs(Path(pairs))
     known, everyone = read_labels(labels), {*lists[0], *lists[1]}
-    kept = _gather(path, everyone if given is None else {*everyone, *given.first, *given.second}, tell)
+    kept = _gather(store, everyone if given is None else {*everyone, *given.first, *given.second}, tell)
     fitted, tested = (_usable_rows(join(kept, known, only)) for only in lists)
     _refuse_overlap(fitted, tested)
     for method in methods:
@@ -299,7 +302,7 @@ def erase(
             recognition = _recognition(drawn, kept, eraser, "identities of the test list")
         except InputError as error:
             no_recognition = str(error)
-    rows, bad = _write_store(eraser, path, output, overwrite, tell)
+    rows, bad = _write_store(eraser, store, output, overwrite, tell)
     eraser.save(output)
     readings = _readings(methods, fitted, tested, eraser, columns, seed, tell)
     found = Erasure(
@@ -453,16 +456,12 @@ def _covariances(vectors: Floats, labels: NDArray[np.int8]) -> Floats:
 # ---------------------------------------------------------------- the store
 
 
-def _gather(path: Path, wanted: set[str], tell: Progress) -> Templates:
+def _gather(store: Store, wanted: set[str], tell: Progress) -> Templates:
     """The main faces of the wanted photos, with the rest of the store passing by."""
     tails = {_tail(name) for name in wanted}
     parts: list[Templates] = []
-    done, files = 0, [] if path.suffix.lower() == ".npy" else parquet_files(path)
-    total = 0
-    for file in files:
-        with open_parquet(file) as parquet:
-            total += parquet.metadata.num_rows
-    for part in iter_templates(path):
+    done, total = 0, store.count() or 0
+    for part in iter_templates(store):
         rows = [
             row
             for row, (image, face) in enumerate(zip(part.images, part.faces.tolist(), strict=True))
@@ -471,21 +470,12 @@ def _gather(path: Path, wanted: set[str], tell: Progress) -> Templates:
         parts.append(part.take(np.array(rows, dtype=np.intp)))
         done += len(part)
         tell("templates read", done, max(total, done))
-    if not done:
-        raise TemplateError(f"{path} holds no template: extract some with clip-smu extract")
     if not any(len(part) for part in parts):
         raise LabelError(
-            f"no photo of {path} is on the training or test list: the lists say {min(wanted)}; "
+            f"no photo of {store} is on the training or test list: the lists say {min(wanted)}; "
             "extract from the folder that those names start in"
         )
-    return Templates(
-        np.concatenate([part.vectors for part in parts]),
-        [image for part in parts for image in part.images],
-        np.concatenate([part.faces for part in parts]),
-        [identity for part in parts for identity in part.identities],
-        np.concatenate([part.norms for part in parts]),
-        parts[0].card,
-    )
+    return joined(parts)
 
 
 def _usable_rows(known: Labelled) -> Labelled:
@@ -503,10 +493,10 @@ def _refuse_overlap(fitted: Labelled, tested: Labelled) -> None:
 
 
 def _write_store(
-    eraser: Eraser, path: Path, output: Path, overwrite: bool, tell: Progress
+    eraser: Eraser, store: Store, output: Path, overwrite: bool, tell: Progress
 ) -> tuple[int, int]:
-    """Writes the erased parts that are not there yet; gives rows, and how many of them are unusable."""
-    files = [path] if path.suffix.lower() == ".npy" else parquet_files(path)
+    """Writes the parts that are not there yet, or were made of other templates; gives rows, and those unusable."""
+    path, files, keys = store.path, store.files, store.contents()
     if output.resolve() == (path if path.is_dir() else path.parent).resolve():
         raise InputError(f"{output} holds the templates themselves: choose another output folder")
     factors = hashlib.sha256(eraser.left.tobytes() + eraser.right.tobytes()).hexdigest()
@@ -514,27 +504,41 @@ def _write_store(
         "command": "erase",
         "attributes": list(eraser.attributes),
         "eraser": factors,
-        "templates": [[file.name, file.stat().st_size] for file in files],
+        "templates": [file.name for file in files],
+        "column": store.column,
     }
-    claim_folder(output, job, overwrite=overwrite)
+    claim_folder(output, job, overwrite=overwrite, private=True)
     rows = bad = 0
-    for number, file in enumerate(files):
+    for number, (file, key) in enumerate(zip(files, keys, strict=True)):
         part = output / f"{file.stem}.parquet"
-        if not part.exists():
-            with atomic(part) as temporary:
-                _write_part(eraser, file, temporary)
-        note, count = read_note(part)
+        done = _finished(part, key)
+        if done is None:
+            with shard(part) as temporary:
+                _write_part(eraser, store, file, temporary, key)
+            done = read_note(part)
+        note, count = done
         rows, bad = rows + count, bad + note["unusable"]
         tell("parts written", number + 1, len(files))
     return rows, bad
 
 
-def _write_part(eraser: Eraser, source: Path, target: Path) -> None:
+def _finished(part: Path, key: list[str]) -> tuple[dict[str, Any], int] | None:
+    """Note and rows of a part that is whole and was made of templates of this content, else ``None``."""
+    if not part.exists():
+        return None
+    try:
+        note, rows = read_note(part)
+    except TemplateError:  # damaged: made anew
+        return None
+    return (note, rows) if note.get("source") == key else None
+
+
+def _write_part(eraser: Eraser, store: Store, source: Path, target: Path, key: list[str]) -> None:
     writer, bad = None, 0
     try:
-        for part in iter_templates(source):
+        for part in store.part(source):
             schema = _schema(part.card, eraser)
-            writer = writer or pq.ParquetWriter(target, schema, compression="none")
+            writer = writer or pq.ParquetWriter(target, schema, compression="none", write_page_checksum=True)
             bad += int((~usable(part.vectors)).sum())
             erased = eraser.apply(part.vectors)
             columns = [
@@ -547,7 +551,7 @@ def _write_part(eraser: Eraser, source: Path, target: Path) -> None:
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
         if writer is None:
             writer = pq.ParquetWriter(target, _schema(None, eraser))
-        writer.add_key_value_metadata(shard_note({"unusable": bad}))
+        writer.add_key_value_metadata(shard_note({"unusable": bad, "source": key}))
     finally:
         if writer is not None:
             writer.close()

@@ -103,7 +103,7 @@ def extract(
     with Workers(encoder, options, processes or os.cpu_count() or 1) as workers:
         stream = iter_photos(photos)
         stream = itertools.chain([next(stream)], stream)  # a wrong path is said before anything is written
-        claim_folder(output, job, overwrite=overwrite)
+        claim_folder(output, job, overwrite=overwrite, private=True)
         shards = _Shards(output, shard_photos, progress)
         schema = template_schema(row)
         for number, outcomes in itertools.groupby(

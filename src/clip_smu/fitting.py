@@ -35,7 +35,7 @@ from clip_smu.objectives import OBJECTIVES, TrainConfig
 from clip_smu.persons import count_persons, require_persons
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import claim_folder
-from clip_smu.templates import Templates, read_templates
+from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.towers import MINI, TowerSize, export_tower
 from clip_smu.training import PRECISIONS, Progress, Trainer
 
@@ -159,7 +159,7 @@ class FitConfig:
 
 
 def fit(
-    templates: Templates | str | Path,
+    templates: Templates | Source,
     labels: Labels | str | Path,
     output: str | Path,
     *,

@@ -31,6 +31,7 @@ from clip_smu.captions import describe, words
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.storage import atomic, write_json
+from clip_smu.templates.table import usable, why_unusable
 
 FORMAT = 1
 DEFAULT = "dlib-lfw"
@@ -334,19 +335,6 @@ class Interpreter:
                 "leave such rows out"
             )
         return np.ascontiguousarray(vectors)
-
-
-def usable(vectors: Floats) -> NDArray[np.bool_]:
-    """(N,) whether a row is finite and not zero."""
-    square = np.einsum("nd,nd->n", vectors, vectors)
-    return np.asarray(np.isfinite(square) & (square > 0))
-
-
-def why_unusable(vector: Floats) -> str:
-    """The reason, in a few words, why :func:`usable` refuses a row."""
-    if np.isnan(vector).any():
-        return "not a number (NaN)"
-    return "infinite or too large" if not np.isfinite(vector @ vector) else "zero"
 
 
 def check_source(

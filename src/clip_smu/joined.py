@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from clip_smu.errors import LabelError, TemplateError
-from clip_smu.interpreter import usable, why_unusable
 from clip_smu.labels import Labelled, Labels, join, read_list
 from clip_smu.persons import in_both
 from clip_smu.templates import Templates
@@ -28,12 +27,12 @@ def labelled(
     """
     only = read_list(names) if isinstance(names, str | Path) else names
     joined = join(table, labels, only)
-    good = usable(joined.templates.vectors)
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
+    why = joined.templates.unusable()
+    if why:
+        row = min(why)
         raise TemplateError(
-            f"the template of {joined.templates.images[row]} is {why_unusable(joined.templates.vectors[row])} "
-            f"({int((~good).sum())} of {len(good)} such): remove it"
+            f"the template of {joined.templates.images[row]} is {why[row]} "
+            f"({len(why)} of {len(joined.labels)} such): remove it"
         )
     return joined, {"without_label": joined.unlabelled, "without_template": joined.without_template}
 

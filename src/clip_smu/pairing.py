@@ -29,11 +29,11 @@ from clip_smu.attributes import INDEX, NAMES, by_name
 from clip_smu.calibrate import ENCODED, NOT_ENCODED
 from clip_smu.captions import describe
 from clip_smu.errors import InputError, TemplateError
-from clip_smu.interpreter import VERDICTS, usable, why_unusable
+from clip_smu.interpreter import VERDICTS
 from clip_smu.labels import Labels
 from clip_smu.methods import Method
 from clip_smu.persons import person_numbers
-from clip_smu.templates import Templates
+from clip_smu.templates import Templates, usable, why_unusable
 from clip_smu.verification import Pairs, cosine
 
 AGREE, DISAGREE, OPEN = "agree", "disagree", "cannot tell"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from clip_smu.captions import OVERRULES, PAPER_NOUNS, paper_caption, settled
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels import Labelled, Labels, join
 from clip_smu.persons import known_persons
-from clip_smu.templates import Templates, read_rejected, read_templates
+from clip_smu.templates import Source, Templates, read_rejected, read_templates, store_of
 
 _BATCH_ROWS = 65_536
 
@@ -88,7 +87,7 @@ class Prepared:
 
 
 def prepare(
-    templates: Templates | str | Path,
+    templates: Templates | Source,
     labels: Labels,
     only: Sequence[str] | None = None,
     *,
@@ -111,7 +110,7 @@ def prepare(
         TemplateError, LabelError: nothing to read, or no photo on both sides.
     """
     table = templates if isinstance(templates, Templates) else read_templates(templates)
-    rejected = [] if isinstance(templates, Templates) else read_rejected(templates)
+    rejected = [] if isinstance(templates, Templates) else read_rejected(store_of(templates).path)
     joined = join(table, labels, only)
     chosen = unique_captions(joined.labels, seed) if unique else np.arange(len(joined.labels))
     reasons = [row["reason"] for row in rejected]

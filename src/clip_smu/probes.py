@@ -42,7 +42,7 @@ from clip_smu.persons import count_persons, require_persons
 from clip_smu.probe import MANIFEST, Probe, load_probe
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import storage_errors
-from clip_smu.templates import Templates, read_templates
+from clip_smu.templates import Source, Templates, read_templates
 
 Floats = NDArray[np.float32]
 Layers = tuple[tuple[Floats, Floats], ...]
@@ -184,7 +184,7 @@ class Kind:
 
 
 def fit_probe(
-    templates: Templates | str | Path,
+    templates: Templates | Source,
     labels: Labels | str | Path,
     output: str | Path,
     *,

@@ -1,4 +1,4 @@
-"""Templates on disk → readings on disk: Parquet to Parquet with flat memory, resumable part by part."""
+"""Templates on disk → readings on disk as Parquet, with flat memory, resumable part by part."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from clip_smu.interpreter import Interpreter, usable, why_unusable
+from clip_smu.errors import TemplateError
+from clip_smu.interpreter import Interpreter
 from clip_smu.storage import atomic, claim_folder
-from clip_smu.templates import BATCH_ROWS, card_of, open_parquet, parquet_files, vectors_of
+from clip_smu.templates import Source, Store, store_of
+
+_SOURCE = b"clip_smu.source"  # name and sha256 of the templates that a part was read from
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +32,70 @@ class StoreReading:
 
 def interpret_store(
     interpreter: Interpreter,
-    templates: str | Path,
+    templates: Source,
     output: str | Path,
     *,
     hide: Sequence[int] = (),
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> StoreReading:
-    """Reads every template of a store into a folder of Parquet parts, one for each part of the store.
+    """Reads every template of a store into a folder of Parquet parts, one for each file of the store.
 
     Columns: ``image``, ``face``; ``scores``, ``probabilities`` (lists of float32) and ``verdicts`` (lists of int8:
     1 encoded, -1 not encoded, 0 cannot tell) in the order of the attributes named in the schema's metadata; and
     ``rejected``, the reason why a template could not be read, whose numbers are then NaN and 0. Rows keep their order.
+    Run again, parts are kept whose templates have the same content, and the others are made anew.
 
     Raises:
         TemplateError, EncoderError: the templates do not fit the interpreter.
         InputError: ``output`` holds another job.
         StorageError: the disk is full; finished parts are kept.
     """
-    output = Path(output)
-    files = parquet_files(Path(templates))
+    output, store = Path(output), store_of(templates)
+    files, keys = store.files, store.contents()
     keep = [k for k in range(len(interpreter.attributes)) if k not in set(hide)]
     names = [interpreter.attributes[k] for k in keep]
     for file in files:
-        with open_parquet(file) as parquet:
-            kind = parquet.schema_arrow.field("template").type
-            dim = kind.list_size if pa.types.is_fixed_size_list(kind) else None
-            interpreter.check_templates(card_of(parquet.schema_arrow), dim)
+        interpreter.check_templates(*store.peek(file))
     job = {
         "command": "interpret",
         "interpreter": [interpreter.name, interpreter.provenance.get("job")],
         "attributes": names,
-        "templates": [[file.name, file.stat().st_size] for file in files],
+        "templates": [file.name for file in files],
+        "column": store.column,
     }
-    claim_folder(output, job, overwrite=overwrite)
-    schema = _schema(names, interpreter)
+    claim_folder(output, job, overwrite=overwrite, private=True)
     rows, rejected = 0, Counter[str]()
-    for file in files:
+    for file, key in zip(files, keys, strict=True):
         part = output / f"{file.stem}.parquet"
-        if not part.exists():
-            with atomic(part) as temporary:
-                _write_part(interpreter, file, temporary, keep, schema, progress)
-        column = pq.read_table(part, columns=["rejected"])["rejected"]
-        rows += len(column)
-        rejected.update(column.drop_null().to_pylist())
+        reasons = _finished(part, key)
+        if reasons is None:
+            with atomic(part, private=True) as temporary:
+                schema = _schema(names, interpreter, key)
+                _write_part(interpreter, store, file, temporary, keep, schema, progress)
+            reasons = _finished(part, key)
+            assert reasons is not None
+        rows += len(reasons)
+        rejected.update(reasons.drop_null().to_pylist())
+    if not rows:
+        raise TemplateError(f"{store} holds no template: extract some with clip-smu extract")
     return StoreReading(rows, dict(sorted(rejected.items())))
+
+
+def _finished(part: Path, key: list[str]) -> pa.ChunkedArray | None:
+    """The column ``rejected`` of a part that is whole and was read from templates of this content, else ``None``."""
+    try:
+        with pq.ParquetFile(part, page_checksum_verification=True) as parquet:
+            if (parquet.schema_arrow.metadata or {}).get(_SOURCE) != _source(key):
+                return None
+            return parquet.read(["rejected"])["rejected"]
+    except (OSError, pa.ArrowException):  # not there, or damaged
+        return None
 
 
 def _write_part(
     interpreter: Interpreter,
+    store: Store,
     source: Path,
     target: Path,
     keep: list[int],
@@ -87,37 +105,43 @@ def _write_part(
     """Reads batch by batch; one batch is written while the next is computed."""
     everything = len(keep) == len(interpreter.attributes)
     with (
-        open_parquet(source) as parquet,
         pq.ParquetWriter(
-            target, schema, compression="none", use_dictionary=["image"], write_statistics=False
+            target,
+            schema,
+            compression="none",
+            use_dictionary=["image"],
+            write_statistics=False,
+            write_page_checksum=True,
         ) as writer,
         ThreadPoolExecutor(1) as thread,
     ):
-        columns = [name for name in ("image", "face", "template") if name in parquet.schema_arrow.names]
         written: Future[None] | None = None
-        for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
-            vectors = vectors_of(batch.column("template"), source)
-            interpreter.check_templates(None, vectors.shape[1])
-            good = usable(vectors)
-            scores, probabilities, verdicts = interpreter.read(vectors)
-            if not good.all():
-                scores[~good], probabilities[~good], verdicts[~good] = np.nan, np.nan, 0
+        for batch in store.part(source):
+            interpreter.check_templates(batch.card, batch.vectors.shape[1])
+            why = batch.unusable()
+            scores, probabilities, verdicts = interpreter.read(batch.vectors)
+            if why:
+                bad = list(why)
+                scores[bad], probabilities[bad], verdicts[bad] = np.nan, np.nan, 0
             lists = [
                 _lists(array if everything else array[:, keep]) for array in (scores, probabilities, verdicts)
             ]
-            table = pa.Table.from_arrays(
-                [*_names(batch, source), *lists, _reasons(vectors, good)], schema=schema
-            )
+            names = [pa.array(batch.images, pa.string()), pa.array(batch.faces)]
+            table = pa.Table.from_arrays([*names, *lists, _reasons(len(batch), why)], schema=schema)
             if written is not None:
                 written.result()
             written = thread.submit(writer.write_table, table)
             if progress:
-                progress(batch.num_rows)
+                progress(len(batch))
         if written is not None:
             written.result()
 
 
-def _schema(names: list[str], interpreter: Interpreter) -> pa.Schema:
+def _source(key: list[str]) -> bytes:
+    return json.dumps(key).encode()
+
+
+def _schema(names: list[str], interpreter: Interpreter, key: list[str]) -> pa.Schema:
     width = len(names)
     return pa.schema(
         [
@@ -128,19 +152,12 @@ def _schema(names: list[str], interpreter: Interpreter) -> pa.Schema:
             ("verdicts", pa.list_(pa.int8(), width)),
             ("rejected", pa.string()),
         ],
-        metadata={"clip_smu.attributes": json.dumps(names), "clip_smu.interpreter": interpreter.name},
+        metadata={
+            b"clip_smu.attributes": json.dumps(names).encode(),
+            b"clip_smu.interpreter": interpreter.name.encode(),
+            _SOURCE: _source(key),
+        },
     )
-
-
-def _names(batch: pa.RecordBatch, source: Path) -> list[pa.Array]:
-    names, rows = batch.schema.names, batch.num_rows
-    images = (
-        batch.column("image")
-        if "image" in names
-        else pa.array([f"{source.name}:{row}" for row in range(rows)])
-    )
-    faces = batch.column("face").cast(pa.int16()) if "face" in names else pa.array(np.zeros(rows, np.int16))
-    return [images, faces]
 
 
 def _lists(array: NDArray[np.generic]) -> pa.Array:
@@ -149,9 +166,7 @@ def _lists(array: NDArray[np.generic]) -> pa.Array:
     )
 
 
-def _reasons(vectors: NDArray[np.float32], good: NDArray[np.bool_]) -> pa.Array:
-    if good.all():
-        return pa.nulls(len(good), pa.string())
-    return pa.array(
-        [None if fine else why_unusable(row) for row, fine in zip(vectors, good, strict=True)], pa.string()
-    )
+def _reasons(rows: int, why: dict[int, str]) -> pa.Array:
+    if not why:
+        return pa.nulls(rows, pa.string())
+    return pa.array([why.get(row) for row in range(rows)], pa.string())

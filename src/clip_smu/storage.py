@@ -40,22 +40,27 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; on success it takes that name, else it is removed.
 
     A process killed at any moment leaves either the old file or the whole new one.
+
+    Args:
+        private: the file is its owner's alone (templates and readings of persons), as is its folder if made here.
 
     Raises:
         StorageError: the disk is full, or the folder may not be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with storage_errors(path):
+        if private and not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-            temporary.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner may read
+            temporary.chmod(0o600 if private else 0o666 & ~_UMASK)  # whatever the writer made of it
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -67,13 +72,16 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def claim_folder(folder: Path, job: dict[str, Any], *, overwrite: bool = False) -> None:
+def claim_folder(
+    folder: Path, job: dict[str, Any], *, overwrite: bool = False, private: bool = False
+) -> None:
     """Makes ``folder`` the place of ``job``, so that the same job resumes there and no other does.
 
     Args:
         job: everything that decides the result (JSON values); kept as ``_job.json``, which readers of
             Parquet folders pass over.
         overwrite: remove another job's files first.
+        private: only its owner may enter the folder, which holds templates or readings of persons.
 
     Raises:
         InputError: the folder holds another job, or files that no job of ours wrote.
@@ -105,3 +113,6 @@ def claim_folder(folder: Path, job: dict[str, Any], *, overwrite: bool = False) 
     for stale in folder.rglob(".*.tmp"):
         stale.unlink(missing_ok=True)
     write_json(note, job)
+    if private:
+        with storage_errors(folder):
+            folder.chmod(0o700)

@@ -35,12 +35,12 @@ from clip_smu.errors import (
     TemplateError,
 )
 from clip_smu.evidence import gather_evidence, verdict_errors
-from clip_smu.interpreter import Evidence, Interpreter, load_interpreter, usable, why_unusable
+from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
 from clip_smu.labels import Labelled, Labels, join, read_labels, read_list
 from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic
-from clip_smu.templates import Templates, read_templates
+from clip_smu.templates import Source, Templates, read_templates, usable, why_unusable
 from clip_smu.text import PAD, TextEncoder
 from clip_smu.text.clip_tokenizer import END, START
 
@@ -58,7 +58,7 @@ def zero_shot(
     output: str | Path,
     *,
     encoder: str = "clip-vit-b32",
-    templates: Templates | str | Path | None = None,
+    templates: Templates | Source | None = None,
     labels: Labels | str | Path | None = None,
     train: Names | None = None,
     test: Names | None = None,
@@ -351,7 +351,7 @@ class _Faces:
 
 
 def _faces(
-    templates: Templates | str | Path, labels: Labels | str | Path, train: Names | None, test: Names | None
+    templates: Templates | Source, labels: Labels | str | Path, train: Names | None, test: Names | None
 ) -> _Faces:
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Overwrite
+from clip_smu.cli.options import Column, Overwrite, store
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
 
@@ -44,13 +44,15 @@ def zero_shot(
     ] = 0.10,
     name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained."""
     from clip_smu.zero_shot import zero_shot as run
 
     made = run(
         text_encoder, output,
-        encoder=encoder, templates=templates, labels=labels, train=train, test=test,
+        encoder=encoder, templates=None if templates is None else store(templates, column),
+        labels=labels, train=train, test=test,
         error_rate=error_rate, name=name, overwrite=overwrite,
     )  # fmt: skip
     if made.provenance["verdicts"] is None:
@@ -84,6 +86,7 @@ def captions(
     scale: Annotated[float, typer.Option(help="Of greedy: factor of the cosines in the softmax.")] = 100.0,
     most: Annotated[int, typer.Option(help="Of greedy: attributes in a caption at most.")] = 12,
     top: Annotated[int, typer.Option(help="Captions to print.")] = 5,
+    column: Column = None,
 ) -> None:
     """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways."""
     from clip_smu.generation import CaptionConfig, compare_ways, write_captions, write_figures
@@ -100,7 +103,14 @@ def captions(
     if output is not None:
         with progress_bar("captions", None) as advance:
             done = write_captions(
-                reader, templates, output, way=way, config=config, only=names, show=top, progress=advance
+                reader,
+                store(templates, column),
+                output,
+                way=way,
+                config=config,
+                only=names,
+                show=top,
+                progress=advance,
             )
         for image, text in done.first:
             write(f"{image}: {text}")
@@ -112,7 +122,7 @@ def captions(
 
         with progress_bar("templates", None) as advance:
             figures = compare_ways(
-                reader, read_templates(templates), read_labels(labels), names,
+                reader, read_templates(store(templates, column)), read_labels(labels), names,
                 config=config, progress=advance,
             )  # fmt: skip
         _show_figures(figures)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Overwrite
+from clip_smu.cli.options import Column, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def confounds(
     top: Annotated[int, typer.Option(min=1, help="Attributes to show: those that drop most.")] = 10,
     seed: Annotated[int, typer.Option(help="Of folds, coins and held-out photos.")] = 0,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Say which readings are really of another attribute, of photo quality, or of the probe's own memory."""
     from clip_smu.confounds import confounds as run
@@ -58,7 +59,8 @@ def confounds(
         made = run(
             evaluation, method, output,
             strata=within.split(","), controls=controls.split(","), bins=bins,
-            templates=templates, labels=labels, train=train, strength=strength, rounds=rounds,
+            templates=None if templates is None else store(templates, column), labels=labels, train=train,
+            strength=strength, rounds=rounds,
             seed=seed, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     for one in made.conditional:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Overwrite
+from clip_smu.cli.options import Column, Overwrite, store
 from clip_smu.cli.show import show, stage_bars, write
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def erase(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Erase attributes from templates, and measure what can still be read and who is still recognised."""
     from clip_smu.erasure import erase as run
@@ -48,7 +49,7 @@ def erase(
     methods = [load_method(path) for path in method or []]
     with stage_bars() as progress:
         found = run(
-            attributes, templates, labels, output,
+            attributes, store(templates, column), labels, output,
             train=train, test=test, methods=methods, pairs=pairs, seed=seed,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clip_smu.cli.options import Overwrite
+from clip_smu.cli.options import Column, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 from clip_smu.errors import InputError
 
@@ -75,6 +75,7 @@ def evaluate(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Measure how well interpreters and probes read labelled templates."""
     from clip_smu.attributes import resolve
@@ -84,7 +85,7 @@ def evaluate(
     _one_form(as_json, as_csv)
     with stage_bars() as progress:
         made = run(
-            methods, templates, labels, output,
+            methods, store(templates, column), labels, output,
             only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,
             feeding=feeding, hide=resolve([part for part in hide.split(",") if part.strip()]), rounds=rounds, seed=seed,
             overwrite=overwrite, progress=progress,

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Align, Card, Detector, Jitter, Landmarks, Overwrite, Upsample
+from clip_smu.cli.options import (
+    Align,
+    Card,
+    Column,
+    Detector,
+    Jitter,
+    Landmarks,
+    Overwrite,
+    Upsample,
+    store,
+)
 from clip_smu.cli.show import progress_bar, stage_bars, write
 from clip_smu.errors import InputError
 
@@ -107,6 +117,7 @@ def fit(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Fit an interpreter to the templates of one encoder."""
     import clip_smu
@@ -119,7 +130,7 @@ def fit(
     )  # fmt: skip
     with stage_bars() as progress:
         made = run(
-            templates, labels, output,
+            store(templates, column), labels, output,
             train=train, test=test, config=settings, feeding=feeding, name=name,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clip_smu.cli.options import Column, store
 from clip_smu.cli.show import note, write
 from clip_smu.cli.show import show as show_table
 
@@ -52,6 +53,7 @@ def show(
     ] = None,
     only: Names = None,
     as_json: AsJson = False,
+    column: Column = None,
 ) -> None:
     """Count what labels say of each attribute, and how they join with templates."""
     from clip_smu.labels import read_labels, read_list
@@ -60,7 +62,7 @@ def show(
 
     found = summarise(
         read_labels(file),
-        None if templates is None else read_templates(templates),
+        None if templates is None else read_templates(store(templates, column)),
         None if only is None else read_list(only),
     )
     if as_json:
@@ -84,13 +86,14 @@ def prepare(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of one photo for each caption.")] = 0,
     as_json: AsJson = False,
+    column: Column = None,
 ) -> None:
     """Take the photos that can be trained on; say how many each step removed."""
     from clip_smu.labels import read_labels, read_list, write_list
     from clip_smu.preparation import prepare as run
 
     names = None if only is None else read_list(only)
-    done = run(templates, read_labels(labels), names, unique=not keep_all, seed=seed)
+    done = run(store(templates, column), read_labels(labels), names, unique=not keep_all, seed=seed)
     if as_json:
         write(json.dumps({"feeding": done.report.feeding, "steps": done.report.rows()}, ensure_ascii=False))
     else:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from clip_smu.templates import Store
 
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHOTO|TEMPLATES...",
-        help="Photos (files, folders, globs, lists, tar shards, -) or templates (.parquet, .npy, folders of extract).",
+        help="Photos (files, folders, globs, lists, tar shards, -) or templates (folders of extract, .parquet, .npy, "
+        ".npz, .csv, .jsonl, .h5).",
     ),
 ]
 InterpreterName = Annotated[
@@ -42,3 +46,17 @@ Align = Annotated[str, typer.Option(help="default, or none: each photo is alread
 Landmarks = Annotated[
     str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
 ]
+Column = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the templates in files of others: of Parquet or JSON, an array of .npz, a dataset of HDF5, "
+        "what numbered columns of a csv begin with; default, template, embedding, vector or the like."
+    ),
+]
+
+
+def store(templates: str, column: str | None) -> Store:
+    """Stored templates, as the user named them."""
+    from clip_smu.templates import Store
+
+    return Store(Path(templates), column)

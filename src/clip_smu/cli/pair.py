@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Align, Card, Detector, EncoderName, Jitter, Landmarks, Upsample
+from clip_smu.cli.options import (
+    Align,
+    Card,
+    Column,
+    Detector,
+    EncoderName,
+    Jitter,
+    Landmarks,
+    Upsample,
+    store,
+)
 from clip_smu.cli.show import note, show, write
 from clip_smu.errors import InputError, TemplateError
 
@@ -61,6 +71,7 @@ def pair(
     landmarks: Landmarks = None,
     upsample: Upsample = None,
     jitter: Jitter = 0,
+    column: Column = None,
 ) -> None:
     """Say whether two faces match, and which attributes speak for it or against it."""
     from clip_smu.attributes import ATTRIBUTES, resolve
@@ -70,9 +81,9 @@ def pair(
 
     method = load_method(interpreter)
     hidden = {ATTRIBUTES[row].name for row in resolve(hide)}
-    limit = _limit(threshold, calibration, pairs, far)
+    limit = _limit(threshold, calibration, pairs, far, column)
     options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
-    first, second = _templates(method, (a, b), encoder, card, options)
+    first, second = _templates(method, (a, b), encoder, card, options, column)
     columns = [k for k, name in enumerate(method.attributes) if name in hidden]
     found = run(method, first, second, limit, hide=columns)
     if as_json:
@@ -87,7 +98,11 @@ def pair(
 
 
 def _limit(
-    threshold: float | None, calibration: str | None, pairs: Path | None, far: float
+    threshold: float | None,
+    calibration: str | None,
+    pairs: Path | None,
+    far: float,
+    column: str | None,
 ) -> Threshold | float | None:
     if (calibration is None) != (pairs is None):
         raise InputError(
@@ -102,7 +117,7 @@ def _limit(
     from clip_smu.verification import read_pairs
 
     return find_threshold(
-        read_templates(calibration), read_pairs(pairs), far, f"{pairs.name} in {calibration}"
+        read_templates(store(calibration, column)), read_pairs(pairs), far, f"{pairs.name} in {calibration}"
     )
 
 
@@ -112,6 +127,7 @@ def _templates(
     encoder: str | None,
     card_file: Path | None,
     options: EncoderOptions,
+    column: str | None,
 ) -> list[NDArray[np.float32]]:
     """(d,) of the main face of each input; the encoder is loaded once, if at all."""
     from clip_smu.templates import is_templates
@@ -120,8 +136,8 @@ def _templates(
     found: dict[str, NDArray[np.float32]] = {}
     for one in dict.fromkeys(inputs):
         path, _, photo = one.partition("::")
-        if is_templates(Path(path)):
-            found[one] = _stored(method, path, photo)
+        if is_templates(path, column):
+            found[one] = _stored(method, path, photo, column)
             continue
         if model is None:
             from clip_smu.encoders import card, load_encoder
@@ -149,12 +165,12 @@ def _photographed(model: Encoder, path: str) -> NDArray[np.float32]:
     return outcome.faces[0].template
 
 
-def _stored(method: Method, path: str, photo: str) -> NDArray[np.float32]:
+def _stored(method: Method, path: str, photo: str, column: str | None) -> NDArray[np.float32]:
     from clip_smu.templates import iter_templates
 
     rows: list[NDArray[np.float32]] = []
     example, several = "", False
-    for part in iter_templates(path):
+    for part in iter_templates(store(path, column)):
         method.check_templates(part.card, part.vectors.shape[1])
         for image, face, vector in zip(part.images, part.faces.tolist(), part.vectors, strict=True):
             example = example or image

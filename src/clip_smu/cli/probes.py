@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Overwrite
+from clip_smu.cli.options import Column, Overwrite, store
 from clip_smu.cli.show import stage_bars
 
 
@@ -45,6 +45,7 @@ def probe(
     folds: Annotated[int, typer.Option(help="Identity folds for calibration.")] = 5,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Fit classifiers to the templates of one encoder."""
     from importlib.util import find_spec
@@ -61,7 +62,7 @@ def probe(
     )  # fmt: skip
     with stage_bars() as progress:
         made = fit_probe(
-            templates, labels, output,
+            store(templates, column), labels, output,
             train=train, test=test, config=settings, name=name, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write_fitted(f"{made.name} ({made.kind})", made.evidence, made.provenance, error_rate, output)

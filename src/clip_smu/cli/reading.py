@@ -15,6 +15,7 @@ import typer
 from clip_smu.cli.options import (
     Align,
     Card,
+    Column,
     Detector,
     EncoderName,
     Example,
@@ -24,6 +25,7 @@ from clip_smu.cli.options import (
     Landmarks,
     Overwrite,
     Upsample,
+    store,
 )
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
@@ -69,6 +71,7 @@ def interpret(
     upsample: Upsample = None,
     jitter: Jitter = 0,
     overwrite: Overwrite = False,
+    column: Column = None,
 ) -> None:
     """Say what each face's template gives away."""
     from clip_smu.encoders import EncoderOptions
@@ -77,7 +80,7 @@ def interpret(
     reader = load_interpreter(interpreter)
     hidden = _hidden(reader, hide, attributes)
     if output is not None:
-        _interpret_store(reader, inputs or [], output, hidden, overwrite)
+        _interpret_store(reader, inputs or [], output, hidden, overwrite, column)
         return
     if as_json and as_csv:
         raise InputError("--json and --csv exclude each other: choose one")
@@ -87,7 +90,7 @@ def interpret(
     ]
     options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
     faces = rejected = 0
-    for batch in _batches(reader, inputs, encoder, card, example, options):
+    for batch in _batches(reader, inputs, encoder, card, example, options, column):
         for image, error in batch.rejected:
             rejected += 1
             _report(image, error, as_json)
@@ -118,6 +121,7 @@ def ask(
     landmarks: Landmarks = None,
     upsample: Upsample = None,
     jitter: Jitter = 0,
+    column: Column = None,
 ) -> None:
     """Rank faces by how well their templates fit a question in free words."""
     import heapq
@@ -135,7 +139,7 @@ def ask(
     best: list[tuple[float, int, str, int]] = []
     options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
     faces = rejected = 0
-    for batch in _batches(reader, inputs, encoder, card, example, options):
+    for batch in _batches(reader, inputs, encoder, card, example, options, column):
         for image, error in batch.rejected:
             rejected += 1
             _report(image, error, as_json)
@@ -186,19 +190,21 @@ def _batches(
     card_file: Path | None,
     example: bool,
     options: EncoderOptions,
+    column: str | None,
 ) -> Iterator[_Batch]:
     """Faces of templates and photos alike, in the order of the command line (templates first)."""
     import numpy as np
 
     from clip_smu.example import example_photo
+    from clip_smu.templates import is_templates
 
     given = [*(inputs or []), *([str(example_photo())] if example else [])]
     if not given:
         raise InputError("nothing to read: give photos or templates, or --example")
-    stored = [one for one in given if one != "-" and _is_templates(Path(one))]
+    stored = [one for one in given if one != "-" and is_templates(one, column)]
     photos = [one for one in given if one not in stored]
     for one in stored:
-        yield from _stored(reader, one)
+        yield from _stored(reader, one, column)
     if not photos:
         return
     from clip_smu.encoders import card, load_encoder
@@ -220,42 +226,41 @@ def _batches(
         yield _Batch([(photo.name, index) for index in range(len(vectors))], vectors, list(rejected))
 
 
-def _stored(reader: Interpreter, path: str) -> Iterator[_Batch]:
-    from clip_smu.interpreter import usable, why_unusable
-    from clip_smu.templates import iter_templates
+def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[_Batch]:
+    from clip_smu.templates import iter_templates, usable
 
-    for part in iter_templates(path):
+    for part in iter_templates(store(path, column)):
         reader.check_templates(part.card, part.vectors.shape[1])
         names = list(zip(part.images, part.faces.tolist(), strict=True))
         good = usable(part.vectors)
         rejected: list[tuple[str, ClipSmuError]] = [
-            (_name(*name), TemplateError(f"the template is {why_unusable(row)}"))
-            for name, row, fine in zip(names, part.vectors, good, strict=True)
-            if not fine
+            (_name(*names[row]), TemplateError(f"the template is {why}"))
+            for row, why in part.unusable().items()
         ]
         yield _Batch(
             [name for name, fine in zip(names, good, strict=True) if fine], part.vectors[good], rejected
         )
 
 
-def _is_templates(path: Path) -> bool:
-    """Whether an input is stored templates; decided without importing PyArrow, for a quick start with photos."""
-    if path.is_dir():
-        return any(path.glob("*.parquet"))
-    return path.suffix.lower() in (".parquet", ".npy")
-
-
 def _interpret_store(
-    reader: Interpreter, inputs: list[str], output: Path, hidden: list[int], overwrite: bool
+    reader: Interpreter,
+    inputs: list[str],
+    output: Path,
+    hidden: list[int],
+    overwrite: bool,
+    column: str | None,
 ) -> None:
     from clip_smu.readings import interpret_store
+    from clip_smu.templates import is_templates
 
-    if len(inputs) != 1 or not _is_templates(Path(inputs[0])) or inputs[0].endswith(".npy"):
+    if len(inputs) != 1 or not is_templates(inputs[0], column):
         raise InputError(
-            "--output writes the readings of one store of templates (a .parquet file or folder): give exactly one"
+            "--output writes the readings of one store of templates, a folder or file: give exactly one"
         )
     with progress_bar("templates", None) as advance:
-        done = interpret_store(reader, inputs[0], output, hide=hidden, overwrite=overwrite, progress=advance)
+        done = interpret_store(
+            reader, store(inputs[0], column), output, hide=hidden, overwrite=overwrite, progress=advance
+        )
     write(f"{done.rows} templates read into {output}")
     if done.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in done.rejected.items())

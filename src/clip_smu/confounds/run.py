@@ -18,11 +18,10 @@ from clip_smu.confounds.folder import FORMAT, MANIFEST, Confounds, read_confound
 from clip_smu.confounds.readings import CONTROLS, by_norm, read_from, residual
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, read_evaluation
-from clip_smu.interpreter import usable
 from clip_smu.labels import Labelled, join, read_labels, read_list
 from clip_smu.persons import count_persons
 from clip_smu.storage import claim_folder
-from clip_smu.templates import read_templates
+from clip_smu.templates import Source, read_templates, usable
 
 STRATA = ("Male", "Young")
 
@@ -35,7 +34,7 @@ def confounds(
     strata: Sequence[str] = STRATA,
     controls: Sequence[str] = CONTROLS,
     bins: int = 4,
-    templates: str | Path | None = None,
+    templates: Source | None = None,
     labels: str | Path | None = None,
     train: str | Path | None = None,
     strength: float | None = None,
@@ -92,7 +91,7 @@ def confounds(
         "seed": seed,
     }
     if given:
-        job |= {"control": [str(Path(one)) for one in given], "strength": strength, "rounds": rounds}
+        job |= {"control": [str(one) for one in given], "strength": strength, "rounds": rounds}
     output = Path(output)
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
@@ -140,14 +139,14 @@ def _method(found: Evaluation, method: str | None) -> str:
 
 def _control(
     found: Evaluation,
-    files: Sequence[str | Path],
+    files: Sequence[Source],
     strength: float | None,
     rounds: int,
     seed: int,
     progress: Progress | None,
 ) -> ControlTask:
     """The control task, trained on the list and tested on the evaluation's photos."""
-    templates, labels, train = files
+    templates, labels, train = files[0], str(files[1]), str(files[2])
     stored, known = read_templates(templates), read_labels(labels)
     if stored.card is not None and stored.card.name != found.encoder:
         raise InputError(

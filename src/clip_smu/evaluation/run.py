@@ -29,13 +29,12 @@ from clip_smu.evaluation.folder import (
 )
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
 from clip_smu.feeding import read_check
-from clip_smu.interpreter import usable, why_unusable
 from clip_smu.labels import Labels, join, read_labels, read_list
 from clip_smu.methods import Method, load_method
 from clip_smu.persons import in_both
 from clip_smu.probe import Probe
 from clip_smu.storage import claim_folder
-from clip_smu.templates import Templates, iter_templates, parquet_files
+from clip_smu.templates import Source, Store, Templates, iter_templates, store_of, usable
 
 _NOT_SAID = {
     "name",
@@ -67,7 +66,7 @@ class _Photos:
 
 def evaluate(
     methods: Sequence[str | Path | Method],
-    templates: Templates | str | Path,
+    templates: Templates | Source,
     labels: Labels | str | Path,
     output: str | Path,
     *,
@@ -199,7 +198,7 @@ def evaluate(
 
 def _read(
     methods: dict[str, Method],
-    templates: Templates | str | Path,
+    templates: Templates | Source,
     labels: Labels,
     only: Sequence[str] | None,
     keep: NDArray[np.intp],
@@ -223,9 +222,10 @@ def _read(
     start = 0
     for batch in _batches(templates):
         inside = slice(*np.searchsorted(rows, (start, start + len(batch))))
-        vectors = batch.vectors[rows[inside] - start]
+        chosen = batch.take(rows[inside] - start)
+        vectors = chosen.vectors
         fine = usable(vectors)
-        reasons.update(why_unusable(vector) for vector in vectors[~fine])
+        reasons.update(chosen.unusable().values())
         good.append(fine)
         parts.append([_scored(method, vectors[fine], keep) for method in methods.values()])
         start += len(batch)
@@ -279,7 +279,7 @@ def _scored(method: Method, vectors: NDArray[np.float32], keep: NDArray[np.intp]
     return Scored(scores[:, keep], probabilities[:, keep], verdicts[:, keep])
 
 
-def _batches(templates: Templates | str | Path) -> Iterator[Templates]:
+def _batches(templates: Templates | Source) -> Iterator[Templates]:
     if isinstance(templates, Templates):
         yield templates
     else:
@@ -422,19 +422,15 @@ def _digest(method: Method) -> str:
     return digest.hexdigest()
 
 
-def _templates_digest(templates: Templates | str | Path) -> str:
-    """Of a folder: hash of its shards' names and hashes."""
+def _templates_digest(templates: Templates | Source) -> str:
+    """Of stored templates: hash of their files' names and contents."""
     digest = hashlib.sha256()
     if isinstance(templates, Templates):
         digest.update(np.ascontiguousarray(templates.vectors).tobytes() + templates.faces.tobytes())
         digest.update("\n".join(templates.images).encode())
         return digest.hexdigest()
-    path = Path(templates)
-    files = [path] if path.suffix.lower() == ".npy" and path.is_file() else parquet_files(path)
-    if len(files) == 1 and files[0] == path:
-        return _sha256(path)
-    for file in files:
-        digest.update(f"{file.name} {_sha256(file)}\n".encode())
+    for key in store_of(templates).contents():
+        digest.update(" ".join(key).encode() + b"\n")
     return digest.hexdigest()
 
 
@@ -456,7 +452,7 @@ def _sha256(file: Path) -> str:
 
 
 def _where(source: object) -> str:
-    return str(source) if isinstance(source, str | Path) else "in memory"
+    return str(source) if isinstance(source, str | Path | Store) else "in memory"
 
 
 def _tail(image: str) -> str:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from clip_smu.errors import LabelError
 from clip_smu.generation.scores import Bools, CaptionScores, caption_scores, persons_of
 from clip_smu.generation.ways import WAYS, CaptionConfig, Progress, above, choose_threshold, generate
-from clip_smu.interpreter import Interpreter, usable
+from clip_smu.interpreter import Interpreter
 from clip_smu.labels import Labels, join
 from clip_smu.methods import Method
 from clip_smu.persons import count_persons
 from clip_smu.sampling import identity_folds
-from clip_smu.templates import Templates
+from clip_smu.templates import Templates, usable
 
 
 def compare_ways(

@@ -17,7 +17,7 @@ from clip_smu.generation.scores import CaptionScores
 from clip_smu.generation.ways import CaptionConfig, Progress, generate
 from clip_smu.methods import Method
 from clip_smu.storage import atomic
-from clip_smu.templates import Templates, iter_templates
+from clip_smu.templates import Source, Templates, iter_templates
 
 _BATCH_ROWS = 8192  # templates captioned at once
 
@@ -33,7 +33,7 @@ class CaptionsWritten:
 
 def write_captions(
     method: Method,
-    templates: str | Path,
+    templates: Source,
     output: str | Path,
     *,
     way: str = "calibrated",
@@ -70,11 +70,12 @@ def write_captions(
         for part in _parts(templates, wanted):
             method.check_templates(part.card, part.vectors.shape[1])
             made = generate(method, part.vectors, way, config=config, progress=progress)
+            why = part.unusable()
             for row, text in enumerate(made.texts):
                 names = [NAMES[k] for k in np.flatnonzero(made.asserted[row])]
-                add(part.images[row], int(part.faces[row]), text, names, made.rejected[row])
+                add(part.images[row], int(part.faces[row]), text, names, why.get(row, ""))
                 rows += 1
-                rejected += bool(made.rejected[row])
+                rejected += row in why
                 if text and len(first) < show:
                     first.append((part.images[row], text))
         if not rows:
@@ -100,7 +101,7 @@ def write_figures(figures: Mapping[str, CaptionScores], path: str | Path) -> Non
                 )  # fmt: skip
 
 
-def _parts(templates: str | Path, wanted: set[str] | None) -> Iterator[Templates]:
+def _parts(templates: Source, wanted: set[str] | None) -> Iterator[Templates]:
     for part in iter_templates(templates, _BATCH_ROWS):
         keep = [row for row, image in enumerate(part.images) if wanted is None or image in wanted]
         if keep:

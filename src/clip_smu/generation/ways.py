@@ -13,8 +13,9 @@ from clip_smu.calibrate import ENCODED, NOT_ENCODED
 from clip_smu.captions import caption, paper_caption
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.generation.greedy import greedy
-from clip_smu.interpreter import Interpreter, usable, why_unusable
+from clip_smu.interpreter import Interpreter
 from clip_smu.methods import Method
+from clip_smu.templates import usable, why_unusable
 
 WAYS = {
     "calibrated": "verdicts of encoded",

@@ -1,0 +1,64 @@
+"""What columns, arrays and keys are called in the files that people have, whatever the form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from clip_smu.errors import TemplateError
+
+TEMPLATE = "template"  # ours: where it is there, it is the one
+VECTORS = frozenset(
+    (
+        *(TEMPLATE, "templates", "embedding", "embeddings", "vector", "vectors", "feature", "features"),
+        *("encoding", "encodings", "representation", "emb", "face_embedding", "face_encoding"),
+    )
+)
+NAMES = (
+    "image",
+    "image_path",
+    "filename",
+    "file_name",
+    "file",
+    "path",
+    "photo",
+    "name",
+    "images",
+    "names",
+    "key",
+    "id",
+)
+IDENTITIES = ("identity", "identities")
+
+
+def vector_column(names: Sequence[str], asked: str | None, where: str | Path, kind: str = "column") -> str:
+    """The one that holds the templates: the one asked for, ``template``, or the only one with such a name.
+
+    Raises:
+        TemplateError: there is none, it comes twice, or several might be it.
+    """
+    found = [name for name in names if name == asked] if asked else known_vectors(names)
+    if TEMPLATE in found:
+        found = [name for name in found if name == TEMPLATE]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        there = ", ".join(names[:20]) or "none"
+        wanted = f"'{asked}'" if asked else f"'{TEMPLATE}', 'embedding', 'vector' or the like"
+        raise TemplateError(f"{where} has no {kind} {wanted} (it has: {there}): name it with --column")
+    if len(set(found)) == 1:
+        raise TemplateError(f"{where} has {len(found)} {kind}s called '{found[0]}': rename all but one")
+    raise TemplateError(
+        f"{where} has several {kind}s of templates ({', '.join(found)}): choose with --column"
+    )
+
+
+def known_vectors(names: Iterable[str]) -> list[str]:
+    """Those that are called as templates are."""
+    return [name for name in names if name.lower() in VECTORS]
+
+
+def first_of(names: Sequence[str], known: Sequence[str]) -> str | None:
+    """The first of the ``known`` names that is there, whatever its case."""
+    lower = {name.lower(): name for name in reversed(names)}
+    return next((lower[name] for name in known if name in lower), None)
