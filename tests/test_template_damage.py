@@ -19,8 +19,8 @@ from clip_smu.calibrate import Calibration
 from clip_smu.errors import ClipSmuError, TemplateError
 from clip_smu.interpreter import Evidence, Interpreter
 from clip_smu.readings import interpret_store
-from clip_smu.templates import bounds
 from clip_smu.templates import (
+    bounds,
     read_note,
     read_templates,
     save_templates,

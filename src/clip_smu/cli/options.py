@@ -59,4 +59,4 @@ def store(templates: str, column: str | None) -> Store:
     """Stored templates, as the user named them."""
     from clip_smu.templates import Store
 
-    return Store(Path(templates), column)
+    return Store(templates, column)

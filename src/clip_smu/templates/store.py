@@ -33,7 +33,7 @@ _BESIDE = frozenset(
 FORMS = ".parquet, .npy, .npz, .csv, .tsv, .jsonl or .h5"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Store:
     """Stored templates, and which column of theirs to read.
 
@@ -51,7 +51,11 @@ class Store:
     """
 
     path: Path
-    column: str | None = None
+    column: str | None
+
+    def __init__(self, path: str | Path, column: str | None = None) -> None:
+        object.__setattr__(self, "path", Path(path))
+        object.__setattr__(self, "column", column)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -132,7 +136,7 @@ Source: TypeAlias = Store | str | Path
 
 def store_of(source: Source) -> Store:
     """A path as a store."""
-    return source if isinstance(source, Store) else Store(Path(source))
+    return source if isinstance(source, Store) else Store(source)
 
 
 def read_templates(source: Source) -> Templates:
