@@ -6,7 +6,9 @@ SHARED ?= ../shared
 LFW := $(SHARED)/data/lfw
 WORK := build/dlib-lfw
 
-.PHONY: demo test lint slow bench default-interpreter clean
+FUZZ_SECONDS ?= 60
+
+.PHONY: demo test lint slow fuzz mutation bench default-interpreter clean
 
 demo: $(VENV)/.demo
 	$(BIN)/clip-smu interpret --example
@@ -16,6 +18,16 @@ test: $(VENV)/.dev
 
 slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+	$(MAKE) fuzz
+
+# Each door for FUZZ_SECONDS; what is no error of ours is kept in build/fuzz.
+fuzz: $(VENV)/.checks
+	$(BIN)/python tests/fuzz --seconds $(FUZZ_SECONDS)
+
+# Small changes of meaning that tests must see, then the score of all small changes (mutmut); hours on few cores.
+mutation: $(VENV)/.checks
+	$(BIN)/python tests/mutation/semantic.py
+	$(BIN)/python tests/mutation/score.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -54,3 +66,7 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dlib,example,mtcnn,train,dev]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.checks: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz,mutation]'
+	touch $@
