@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ FLOORS = [
         "sampling",
         "textfiles",
         "example",
+        "outputs",
         "onnx_sessions",
     },
     {"metrics", "images", "landmarks", "calibrate", "logistic"},
@@ -116,6 +118,19 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+class _Examples(doctest.DocTestFinder):
+    """Sees through decorators that keep ``__wrapped__``."""
+
+    def _from_module(self, module: object, object: object) -> bool:
+        return super()._from_module(module, inspect.unwrap(object))  # type: ignore[misc,arg-type]
+
+
+def test_examples_of_decorated_jobs_are_found() -> None:
+    module = importlib.import_module("clip_smu.extraction")
+    found = {test.name for test in _Examples().find(module, module.__name__) if test.examples}
+    assert "clip_smu.extraction.extract" in found
+
+
 @pytest.mark.parametrize(
     "name",
     sorted(m.name for m in pkgutil.walk_packages([str(SOURCE)], "clip_smu.") if m.name != "clip_smu.cli"),
@@ -127,7 +142,10 @@ def test_examples_in_docstrings_run(name: str) -> None:
     if name == "clip_smu.encoders" or room == "extraction":
         pytest.importorskip("dlib")
     module = importlib.import_module(name)
-    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).failed == 0
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    for example in _Examples().find(module, name):
+        runner.run(example)
+    assert runner.summarize().failed == 0
 
 
 def test_every_public_name_has_an_example() -> None:

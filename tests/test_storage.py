@@ -45,6 +45,6 @@ def test_a_strangers_folder_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_text("mine")
     with pytest.raises(InputError, match="not empty"):
         claim_folder(tmp_path, {}, overwrite=True)
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(InputError, match="found a file"):
         claim_folder(tmp_path / "photo.jpg", {})
     assert (tmp_path / "photo.jpg").read_text() == "mine"

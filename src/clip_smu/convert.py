@@ -17,6 +17,7 @@ from clip_smu.errors import EncoderError, InputError, MissingExtraError, Storage
 from clip_smu.nets.adaface import AdaFace, FlipFusion, replace_prelu
 from clip_smu.nets.swinface import SwinFace
 from clip_smu.onnx_sessions import onnx_session
+from clip_smu.outputs import require_output
 
 try:
     import onnx  # noqa: F401  (the exporter needs it)
@@ -102,6 +103,7 @@ def convert(checkpoint: Path, architecture: str, out_folder: Path, *, flip_fusio
         >>> convert(Path("adaface_ir50_ms1mv2.ckpt"), "adaface-ir50", Path("."))  # doctest: +SKIP
     """
     wanted = _find(architecture)
+    require_output(out_folder, folder=True)
     if flip_fusion and not architecture.startswith("adaface"):
         raise InputError(f"flip fusion is AdaFace's; {architecture} has none: leave the option out")
     name = f"{architecture}-flip.onnx" if flip_fusion else f"{architecture}.onnx"

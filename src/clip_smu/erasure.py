@@ -34,6 +34,7 @@ from clip_smu.labels import Labelled, join, read_labels, read_list
 from clip_smu.logistic import fit_logistic
 from clip_smu.methods import Method
 from clip_smu.metrics import AucInterval, delong
+from clip_smu.outputs import writes_folder
 from clip_smu.pairing import rows_of
 from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
@@ -234,6 +235,7 @@ class Erasure:
         }
 
 
+@writes_folder
 def erase(
     attributes: Sequence[str],
     templates: Source,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import Counter, deque
@@ -21,6 +23,7 @@ from typing import Any
 from clip_smu.encoders import Encoder, EncoderOptions, Face, card, load_encoder
 from clip_smu.encoding import Outcome, encode_photos
 from clip_smu.errors import ClipSmuError, EncoderError, InputError
+from clip_smu.outputs import writes_folder
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.storage import claim_folder
 from clip_smu.templates import REJECTED, REJECTED_SCHEMA, read_note, shard_note, template_schema, write_shard
@@ -50,6 +53,7 @@ class Extraction:
     seconds: float
 
 
+@writes_folder
 def extract(
     photos: Sequence[str | Path],
     output: str | Path,
@@ -145,17 +149,23 @@ class Workers:
         self._window = 4 * processes
         self._encoder: Encoder | None = None
         self._pool: ProcessPoolExecutor | None = None
+        self._children: set[BaseProcess] = set()
         if processes == 1:
             self._encoder = load_encoder(encoder, options)
         else:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(processes, context, _start_worker, (encoder, options))
+            before = set(multiprocessing.active_children())
             try:
-                for ready in [self._pool.submit(_ready) for _ in range(processes)]:  # all start at once
-                    ready.result()  # what is missing is said here
+                with _deaf_to_ctrl_c():
+                    ready = [self._pool.submit(_ready) for _ in range(processes)]  # all start at once
+                for one in ready:
+                    one.result()  # what is missing is said here
             except BaseException:
-                self._pool.shutdown(cancel_futures=True)
+                self._children = set(multiprocessing.active_children()) - before
+                self._end()
                 raise
+            self._children = set(multiprocessing.active_children()) - before
 
     def __enter__(self) -> Workers:
         return self
@@ -163,8 +173,19 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
+        if self._pool is not None and error is None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        elif self._pool is not None:
+            self._end()
+
+    def _end(self) -> None:
+        """Ends the workers at once, in the middle of what they do."""
+        assert self._pool is not None
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            child.join()
 
     def run(self, chunks: Iterable[tuple[int, list[Photo]]]) -> Iterator[tuple[int, list[Outcome]]]:
         """Outcomes of each numbered chunk, in order; only a few chunks are in memory at a time."""
@@ -188,6 +209,19 @@ class Workers:
                 "a worker process died (killed, or out of memory); finished shards are kept: "
                 "run the same command again with fewer --processes"
             ) from None
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started here never hear Ctrl-C, which a terminal sends to all: this one hears it, and ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _worker: list[Encoder] = []  # the one encoder of a worker process

@@ -32,6 +32,7 @@ from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.model_card import write_model_card
 from clip_smu.objectives import OBJECTIVES, TrainConfig
+from clip_smu.outputs import holds_files, writes_folder
 from clip_smu.persons import count_persons, require_persons
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import claim_folder
@@ -158,6 +159,7 @@ class FitConfig:
         )
 
 
+@writes_folder
 def fit(
     templates: Templates | Source,
     labels: Labels | str | Path,
@@ -239,7 +241,7 @@ def fit(
     started = time.time()
     work = output / ".fit"
     if trainer.ranks.main:
-        if output.is_dir() and not work.is_dir() and any(output.iterdir()) and not overwrite:
+        if not work.is_dir() and holds_files(output) and not overwrite:
             raise InputError(
                 f"{output} is not empty and holds no unfinished fit: choose another output folder"
             )

@@ -38,6 +38,7 @@ from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.logistic import STRENGTHS, fit_logistic, sweep_strength
 from clip_smu.metrics import auc
+from clip_smu.outputs import holds_files, writes_folder
 from clip_smu.persons import count_persons, require_persons
 from clip_smu.probe import MANIFEST, Probe, load_probe
 from clip_smu.sampling import identity_folds
@@ -50,6 +51,7 @@ Progress = Callable[[str, int, int], None]
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's own defaults
 _TELL_EVERY = 50  # steps
+_UNFINISHED = ".unfinished"  # in a probe's folder: its two files are being written
 _FLAT = 1e-8  # a spread below this is rounding
 
 
@@ -183,6 +185,7 @@ class Kind:
     standardise: bool = True
 
 
+@writes_folder
 def fit_probe(
     templates: Templates | Source,
     labels: Labels | str | Path,
@@ -271,15 +274,15 @@ def fit_probe(
     }
     evidence = gather_evidence(probe.calibration, scores, measured.labels, measured.templates.identities)
     with storage_errors(output):
+        (output / _UNFINISHED).touch()  # killed between its two files, the same command goes on
         (output / MANIFEST).unlink(missing_ok=True)  # until the new weights are there, there is no probe
     replace(probe, evidence=evidence, provenance=provenance).save(output)
+    (output / _UNFINISHED).unlink()
     return load_probe(output)
 
 
 def _claim(output: Path, job: str, overwrite: bool) -> Probe | None:
     """The probe of the same job, if it is there already; refuses a folder of anything else."""
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; the output must be a folder: choose another name")
     if (output / MANIFEST).is_file():
         if overwrite:
             return None
@@ -289,7 +292,7 @@ def _claim(output: Path, job: str, overwrite: bool) -> Probe | None:
         raise InputError(
             f"{output} already holds a probe of another fit: choose another folder, or pass --overwrite"
         )
-    if output.is_dir() and any(not file.name.startswith(".") for file in output.iterdir()):
+    if holds_files(output) and not (output / _UNFINISHED).exists():
         raise InputError(f"{output} is not empty and holds no probe: choose another output folder")
     return None
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import TemplateError
 from clip_smu.interpreter import Interpreter
+from clip_smu.outputs import writes_folder
 from clip_smu.storage import atomic, claim_folder
 from clip_smu.templates import Source, Store, store_of
 
@@ -30,6 +31,7 @@ class StoreReading:
     rejected: dict[str, int]
 
 
+@writes_folder
 def interpret_store(
     interpreter: Interpreter,
     templates: Source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -11,20 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from clip_smu.errors import InputError, StorageError
+from clip_smu.outputs import JOB, LOCK, holds_files, require_output
 
-JOB = "_job.json"
+_CLEARING = "_clearing"  # in a note: the folder's old files are being removed
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_LONGEST_NAME = 200  # bytes; file systems take 255, and a temporary name is longer than its file's
 
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns the operating system's word on a full or read-only disk into one clear line.
+    """Turns the operating system's word on what cannot be written into one clear line.
 
     Raises:
-        StorageError: the disk is full, or ``path`` may not be written.
+        StorageError: the disk is full, ``path`` may not be written, or its folder is gone.
     """
     try:
         yield
@@ -36,7 +39,10 @@ def storage_errors(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in _REFUSED:
             raise StorageError(f"no permission to write {path}: choose another output folder") from error
-        raise
+        if error.filename is not None and Path(os.fsdecode(error.filename)).parent != path.parent:
+            raise  # something else that could not be read
+        reason = "its folder is gone" if not path.parent.is_dir() else error.strerror or error
+        raise StorageError(f"{path} could not be written ({reason}): run the same command again") from error
 
 
 @contextlib.contextmanager
@@ -51,7 +57,11 @@ def atomic(path: Path, *, private: bool = False) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full, or the folder may not be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
+    require_output(path, folder=False)
     with storage_errors(path):
         if private and not path.parent.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,32 +97,46 @@ def claim_folder(
         InputError: the folder holds another job, or files that no job of ours wrote.
         StorageError: the folder cannot be written.
     """
+    require_output(folder, folder=True)
     note = folder / JOB
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; the output must be a folder: choose another name")
-    if note.is_file() and not overwrite:
+    other: dict[str, Any] | None = None
+    if note.is_file():
         try:
             other = json.loads(note.read_text(encoding="utf-8"))
         except ValueError:
             other = {}
+    elif holds_files(folder):
+        raise InputError(
+            f"{folder} is not empty and was not made by this command: choose another output folder"
+        )
+    half_cleared = bool(other and other.pop(_CLEARING, False))
+    if other is not None and not overwrite:
         differing = sorted(key for key in {*job, *other} if job.get(key) != other.get(key))
         if differing:
             raise InputError(
                 f"{folder} holds another job (it differs in: {', '.join(differing)}): "
                 "choose another output folder, or pass --overwrite"
             )
-    elif folder.is_dir() and any(folder.iterdir()):
-        if not note.is_file():
-            raise InputError(
-                f"{folder} is not empty and was not made by this command: choose another output folder"
-            )
-        import shutil
-
-        with storage_errors(folder):
-            shutil.rmtree(folder)
+    if half_cleared or (overwrite and other is not None):
+        write_json(note, {**job, _CLEARING: True})  # killed in the middle, the same command goes on clearing
+        _clear(folder)
     for stale in folder.rglob(".*.tmp"):
         stale.unlink(missing_ok=True)
     write_json(note, job)
     if private:
         with storage_errors(folder):
             folder.chmod(0o700)
+
+
+def _clear(folder: Path) -> None:
+    """Removes all but the job's note and the lock of the run that clears."""
+    import shutil  # milliseconds that no other command needs
+
+    with storage_errors(folder / JOB):
+        for file in folder.iterdir():
+            if file.name in (JOB, LOCK):
+                continue
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file)
+            else:
+                file.unlink()

@@ -37,6 +37,7 @@ from clip_smu.errors import (
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
 from clip_smu.labels import Labelled, Labels, join, read_labels, read_list
+from clip_smu.outputs import LOCK, writes_folder
 from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic
@@ -53,6 +54,7 @@ _MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
 Names = Sequence[str] | str | Path
 
 
+@writes_folder
 def zero_shot(
     text_encoder: str | Path,
     output: str | Path,
@@ -176,7 +178,7 @@ def zero_shot(
 
 def _ours(file: Path) -> bool:
     """Whether a file may be what a killed run left behind."""
-    return file.name in (*_FILES, "README.md", "prompts.safetensors") or file.suffix == ".tmp"
+    return file.name in (*_FILES, LOCK, "README.md", "prompts.safetensors") or file.suffix == ".tmp"
 
 
 # ---------------------------------------------------------------- the text encoder

@@ -20,8 +20,7 @@ from clip_smu.cli import (
     report,
     reproduce,
 )
-from clip_smu.cli.show import note
-from clip_smu.errors import ClipSmuError
+from clip_smu.cli.ends import run
 
 COMMANDS = (
     reading.interpret,
@@ -56,20 +55,8 @@ app.add_typer(labels.app, name="labels")
 
 
 def main() -> None:
-    """Runs the command line; an expected error is one line and exit code 1."""
-    import os
-
-    try:
-        app()
-    except ClipSmuError as error:
-        note(str(error))
-        sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except KeyboardInterrupt:
-        note("stopped; run the same command again to go on")
-        sys.exit(130)
+    """Runs the command line; what goes wrong is one line and an exit code, see :mod:`clip_smu.cli.ends`."""
+    sys.exit(run(app))
 
 
 if __name__ == "__main__":

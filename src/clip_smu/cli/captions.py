@@ -92,11 +92,15 @@ def captions(
     from clip_smu.generation import CaptionConfig, compare_ways, write_captions, write_figures
     from clip_smu.labels import read_labels, read_list
     from clip_smu.methods import load_method
+    from clip_smu.outputs import require_output
 
     if output is None and labels is None:
         raise InputError("nothing to do: give --output for captions, --labels for figures, or both")
     if table is not None and labels is None:
         raise InputError("--table holds figures against labels: give --labels with it")
+    for file in (output, table):
+        if file is not None:
+            require_output(file, folder=False)
     reader = load_method(interpreter)
     config = CaptionConfig(threshold, margin, scale, most)
     names = None if only is None else read_list(only)

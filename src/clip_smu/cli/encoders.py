@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clip_smu.cli.options import Align, Card, Detector, Landmarks
-from clip_smu.cli.show import progress_bar, write
+from clip_smu.cli.show import byte_bar, note, progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +72,7 @@ def pull(
 
     row = next((one for one in CARDS if one.name == name), None) or card(name)
     write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
-    with _bytes_bar() as progress:
+    with byte_bar() as progress:
         pulled = run(row, accept_licence=accept_licence, progress=progress)
     write(f"{'fetched' if pulled.fetched else 'there already'}: {pulled.path}")
     if pulled.convert:
@@ -220,19 +217,8 @@ def _show(found: Feeding) -> None:
         if not found.misfed:
             write("fed right: no other feeding separates persons significantly better")
     for advice in found.misfed:
-        sys.stderr.write(f"clip-smu: {advice}\n")
+        note(advice)
 
 
 def _tar(rates: Any) -> str:
     return ", ".join(f"TAR {value:.2%} at FAR {far}" for far, value in rates.items())
-
-
-@contextmanager
-def _bytes_bar() -> Iterator[Callable[[int, int | None], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("bytes", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -125,6 +125,7 @@ def compare(
 ) -> None:
     """Say which attributes A's templates encode more than B's, with intervals and adjusted p."""
     from clip_smu.comparison import compare as run
+    from clip_smu.outputs import require_output
 
     _one_form(as_json, as_csv)
     if len(evaluations) > 2:
@@ -137,6 +138,8 @@ def compare(
         )
     if output is not None and output.suffix.lower() not in (".csv", ".parquet", ".json"):
         raise InputError(f"expected a file named .csv, .parquet or .json, found {output}: rename the output")
+    if output is not None:
+        require_output(output, folder=False)
     a, b = methods or (None, None)
     made = run(evaluations[0], evaluations[-1], method_a=a, method_b=b, level=level, rounds=rounds, seed=seed)
     if output is not None:

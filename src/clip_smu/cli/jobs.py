@@ -51,9 +51,11 @@ def extract(
     from clip_smu.encoders import EncoderOptions
     from clip_smu.encoders.cards import own_encoder
     from clip_smu.extraction import extract as run
+    from clip_smu.outputs import require_output
     from clip_smu.photos import count_photos
 
     options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)
+    require_output(output, folder=True)
     total = count_photos(photos)
     with progress_bar("photos", total) as advance:
         done = run(

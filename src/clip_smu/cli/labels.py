@@ -90,8 +90,11 @@ def prepare(
 ) -> None:
     """Take the photos that can be trained on; say how many each step removed."""
     from clip_smu.labels import read_labels, read_list, write_list
+    from clip_smu.outputs import require_output
     from clip_smu.preparation import prepare as run
 
+    if output is not None:
+        require_output(output, folder=False)
     names = None if only is None else read_list(only)
     done = run(store(templates, column), read_labels(labels), names, unique=not keep_all, seed=seed)
     if as_json:

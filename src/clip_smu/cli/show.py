@@ -1,12 +1,17 @@
-"""What every command shows with: lines, notes, tables and progress bars."""
+"""What every command shows with: lines, notes, tables, and where a job is."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
+
+FIRST_S, EVERY_S = 10.0, 60.0  # when a job without a terminal says where it is
+_SETTLED_S = 2.0  # what is done before that was there already, and says nothing of the speed
 
 
 def show(what: Any) -> None:
@@ -20,7 +25,10 @@ def write(line: str) -> None:
 
 
 def note(line: str) -> None:
-    sys.stderr.write(f"clip-smu: {one_line(line)}\n")
+    """One line on standard error; where that is closed or full, nothing more can be said."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"clip-smu: {one_line(line)}\n")
+        sys.stderr.flush()
 
 
 def one_line(text: str) -> str:
@@ -29,12 +37,10 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error with rate and time left; only where someone watches."""
-    from rich.console import Console
+    """A bar with rate and time left where someone watches; else lines, as :func:`stage_bars`."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         ProgressColumn,
         TextColumn,
         TimeRemainingColumn,
@@ -46,34 +52,136 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
             return Text(f"{task.speed:,.1f} {what}/s" if task.speed else "")
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
+    )  # fmt: skip
+    done = 0
+    with _watched(columns, transient=True) as tell:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            tell(what, done, total)
+
+        tell(what, 0, total)
+        yield advance
 
 
 @contextmanager
 def stage_bars(*, log: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on standard error, one for each stage of a job; with ``log`` lines where no terminal shows bars."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """A bar for each stage of a job where someone watches.
+
+    Where standard error is no terminal, a line a minute says where the job is and about how long is left; with ``log``
+    also one at the start of each stage.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _watched(columns, log=log) as tell:
+        yield tell
+
+
+@contextmanager
+def byte_bar() -> Iterator[Callable[[int, int | None], None]]:
+    """As :func:`progress_bar`, for bytes that are fetched."""
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _watched(columns, transient=True) as tell:
+        yield lambda done, total: tell("bytes", done, total)
+
+
+@contextmanager
+def _watched(
+    columns: tuple[Any, ...], *, transient: bool = False, log: bool = False
+) -> Iterator[Callable[[str, int, int | None], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
-    with Progress(*columns, console=console) as bar:
+    if not console.is_terminal:
+        yield lambda stage, done, total: _pulse.tell(stage, done, total, log=log)
+        return
+    with Progress(*columns, console=console, transient=transient) as bar:
         tasks: dict[str, Any] = {}
 
-        def update(stage: str, done: int, total: int) -> None:
+        def update(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total)
-                if log and not console.is_terminal:
-                    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage}\n")
-                    sys.stderr.flush()
-            bar.update(tasks[stage], completed=done)
+            bar.update(tasks[stage], completed=done, total=total)
 
         yield update
+
+
+# ---------------------------------------------------------------- where nobody watches
+
+
+@dataclass
+class _Pulse:
+    """Where the running command is; a thread says so every minute, whatever the command is busy with."""
+
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    started: float = field(default_factory=time.monotonic)  # of the stage
+    base: tuple[float, int] = (0.0, 0)  # time and count from which the speed is measured
+
+    def tell(self, stage: str, done: int, total: int | None, *, log: bool = False) -> None:
+        now = time.monotonic()
+        if stage != self.stage:
+            self.stage, self.started, self.base = stage, now, (now, done)
+            if log:
+                _line(stage)
+        if now - self.started < _SETTLED_S:
+            self.base = (now, done)
+        self.done, self.total = done, total
+
+    def line(self, now: float) -> str:
+        """``photos: 1,200 of 13,233 (9 %), about 12 min left``."""
+        if not self.stage:
+            return "at work"
+        if not self.total or self.total == 1:
+            amount = f" {self.done:,}," if self.done and not self.total else ""
+            return f"{self.stage}:{amount} at it for {_span(now - self.started)}"
+        words = f"{self.stage}: {self.done:,} of {self.total:,} ({self.done / self.total:.0%})"
+        since, before = self.base
+        if self.done > before and now > since:
+            left = (self.total - self.done) * (now - since) / (self.done - before)
+            words += f", about {_span(left)} left" + ("" if self.done < self.total else " of it")
+        return words
+
+
+_pulse = _Pulse()
+
+
+@contextmanager
+def pulse() -> Iterator[None]:
+    """Says every minute where the command is, where standard error is no terminal."""
+    global _pulse
+    _pulse = _Pulse()
+    over = threading.Event()
+
+    def beat() -> None:
+        wait = FIRST_S
+        while not over.wait(wait):
+            _line(_pulse.line(time.monotonic()))
+            wait = EVERY_S
+
+    if not sys.stderr.isatty():
+        threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _line(text: str) -> None:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {one_line(text)}\n")
+        sys.stderr.flush()
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

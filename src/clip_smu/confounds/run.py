@@ -19,6 +19,7 @@ from clip_smu.confounds.readings import CONTROLS, by_norm, read_from, residual
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, read_evaluation
 from clip_smu.labels import Labelled, join, read_labels, read_list
+from clip_smu.outputs import writes_folder
 from clip_smu.persons import count_persons
 from clip_smu.storage import claim_folder
 from clip_smu.templates import Source, read_templates, usable
@@ -26,6 +27,7 @@ from clip_smu.templates import Source, read_templates, usable
 STRATA = ("Male", "Young")
 
 
+@writes_folder
 def confounds(
     evaluation: Evaluation | str | Path,
     method: str | None,

@@ -10,6 +10,7 @@ from clip_smu.datasets.celeba import read_celeba
 from clip_smu.datasets.vggface2 import read_vggface2, vggface2_labels
 from clip_smu.errors import InputError
 from clip_smu.labels import Labels, check_ending, read_labels, write_labels, write_list
+from clip_smu.outputs import require_output
 from clip_smu.persons import known_persons
 
 __all__ = ["FORMS", "Converted", "convert"]
@@ -53,6 +54,7 @@ def convert(source: str | Path, form: str, output: str | Path) -> Converted:
         raise InputError(f"expected a form of {', '.join(FORMS)}, found {form!r}")
     source, output = Path(source), Path(output)
     check_ending(output)
+    require_output(output, folder=False)
     if output.exists() and source.exists() and output.samefile(source):
         raise InputError(f"{output} is the source itself: choose another output")
     labels, parts, notes = FORMS[form](source)

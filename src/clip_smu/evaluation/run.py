@@ -31,6 +31,7 @@ from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_tab
 from clip_smu.feeding import read_check
 from clip_smu.labels import Labels, join, read_labels, read_list
 from clip_smu.methods import Method, load_method
+from clip_smu.outputs import writes_folder
 from clip_smu.persons import in_both
 from clip_smu.probe import Probe
 from clip_smu.storage import claim_folder
@@ -64,6 +65,7 @@ class _Photos:
     encoder: str | None
 
 
+@writes_folder
 def evaluate(
     methods: Sequence[str | Path | Method],
     templates: Templates | Source,
@@ -143,8 +145,7 @@ def evaluate(
         "seed": seed,
         "feeding": fed,
     }
-    if output.exists():  # refused before any work, but a first run that fails leaves nothing behind
-        claim_folder(output, job, overwrite=overwrite)
+    claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
         return read_evaluation(output)
     photos = _read(dict(zip(called, loaded, strict=True)), templates, known, wanted, keep, progress)
@@ -191,7 +192,6 @@ def evaluate(
         "seconds": round(time.time() - started, 1),
     }
     made = replace(bare, manifest=manifest, table=table)
-    claim_folder(output, job)
     write_evaluation(made, output)
     return made
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
+from clip_smu.outputs import require_output
 from clip_smu.report.content import gather
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import read_source
@@ -74,6 +75,7 @@ def report(
         (46, 3)
     """
     output = Path(output)
+    require_output(output, folder=False)
     form = form or ("json" if output.suffix.lower() == ".json" else "html")
     if form not in FORMATS:
         raise InputError(f"expected the form html or json, found {form!r}")

@@ -27,6 +27,7 @@ from clip_smu.figures import (
 )
 from clip_smu.figures.curves import DEFAULT_ATTRIBUTES
 from clip_smu.figures.style import FORMATS, theme_of
+from clip_smu.outputs import require_output
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import Source, read_source
 
@@ -72,6 +73,7 @@ def write_figures(source: str | Path, output: str | Path, options: FigureOptions
     """
     options = options or FigureOptions()
     _check(options)
+    require_output(output, folder=True)
     found = without(
         read_source(source, allow_unfinished=options.allow_unfinished), [NAMES[k] for k in options.hide]
     )

@@ -26,6 +26,7 @@ from clip_smu.feeding import check_feeding, in_words
 from clip_smu.fitting import FitConfig, fit
 from clip_smu.labels import read_labels, read_list
 from clip_smu.methods import load_method
+from clip_smu.outputs import writes_folder
 from clip_smu.photos import iter_photos
 from clip_smu.probes import ProbeConfig, fit_probe
 from clip_smu.reproduction.data import Data, open_data
@@ -59,6 +60,7 @@ class Run:
     kept: int
 
 
+@writes_folder
 def reproduce(
     plan: Plan,
     output: str | Path,

@@ -1,0 +1,357 @@
+"""How commands end: signals, closed and full outputs, other encodings, errors of ours; and lines on the way."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_smu import cli
+from clip_smu.cli import ends, show
+from clip_smu.encoders import card
+from clip_smu.errors import InputError
+from clip_smu.templates import save_templates
+
+RUN = [sys.executable, "-c", "from clip_smu.cli import main\nif __name__ == '__main__': main()"]
+STOPPED = "clip-smu: stopped; run the same command again to go on"
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+
+
+def shell(line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    """A line of bash in which $RUN is clip-smu."""
+    quoted = f"{sys.executable} -c 'from clip_smu.cli import main; main()'"
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line.replace('$RUN', quoted)}"],
+        capture_output=True,
+        env=environment(**more),
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3000 made-up templates of dlib's length: more text than any buffer holds."""
+    vectors = np.random.default_rng(0).normal(size=(3000, 128)).astype(np.float32)
+    file = tmp_path_factory.mktemp("store") / "part-00000.parquet"
+    save_templates(file, vectors, [f"p{row // 3}/{row}.jpg" for row in range(3000)], card("dlib"))
+    return file
+
+
+# ---------------------------------------------------------------- signals
+
+DEAF = """
+import sys, time
+from clip_smu import cli
+from clip_smu.cli import ends
+class Swallows:
+    def __del__(self):
+        print("ready", flush=True)
+        end = time.monotonic() + 60
+        while time.monotonic() < end: time.sleep(.01)
+def quiet():
+    print("ready", flush=True)
+    time.sleep(60)
+def destructor():
+    Swallows()
+    time.sleep(60)
+def native():
+    import ctypes
+    print("ready", flush=True)
+    ctypes.PyDLL(None).sleep(60)  # holds the interpreter's lock: no thread of Python runs either
+def long_native():
+    import ctypes
+    print("ready", flush=True)
+    while True: ctypes.CDLL(None).usleep(1000)
+ends._PATIENCE_S = 2.0
+sys.unraisablehook = lambda _: None
+sys.exit(ends.run(globals()[sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("busy", ["quiet", "destructor", "long_native"])
+def test_a_signal_is_never_ignored(busy: str, number: signal.Signals) -> None:
+    """Also where the exception that it raises is swallowed, as in a destructor."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF, busy],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert told.strip() == STOPPED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx")
+    from clip_smu.encoders.cards import write_card
+    from toy_network import RIGHT, make_network, make_people
+
+    (tmp_path / "people").mkdir()
+    make_people(tmp_path / "people")
+    make_network(tmp_path / "toy.onnx")
+    write_card(tmp_path / "card.toml", RIGHT)
+    slow = (
+        "import time\nfrom clip_smu import extraction, encoding\nfrom clip_smu.cli import main\n"
+        "plain = encoding.encode_photos\n"
+        "def crawl(*a):\n    time.sleep(60)\n    return plain(*a)\n"
+        "extraction.encode_photos = crawl\n"
+        "if __name__ == '__main__': main()\n"
+    )
+    (tmp_path / "slow.py").write_text(slow)
+    arguments = ["extract", str(tmp_path / "people"), "-e", f"onnx:{tmp_path / 'toy.onnx'}", "--card"]
+    arguments += [
+        str(tmp_path / "card.toml"),
+        "--align",
+        "none",
+        "-o",
+        str(tmp_path / "t"),
+        "--processes",
+        "2",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "slow.py"), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+    )  # fmt: skip
+    wait_for(lambda: (tmp_path / "t" / "_job.json").exists())
+    time.sleep(0.5)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(
+        number
+    )  # as a terminal does
+    out, told = process.communicate(timeout=30)
+    assert (process.returncode, out) == (128 + number, "")
+    assert told.strip() == STOPPED  # and nothing of the workers
+    wait_for(lambda: not group(process.pid))
+    done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, env=environment())
+    assert "120 photos: 120 templates" in done.stdout, done.stderr
+
+
+def group(leader: int) -> list[int]:
+    """Living processes of a process group."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == leader and fields[0] != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
+def wait_for(true: Callable[[], bool], most_s: float = 60.0) -> None:
+    end = time.monotonic() + most_s
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+# ---------------------------------------------------------------- standard output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "arguments", ["words", "interpret STORE --json", "interpret STORE --csv", "encoders list"]
+)
+def test_a_full_output_is_one_line(arguments: str, store: Path) -> None:
+    done = shell(f"$RUN {arguments.replace('STORE', str(store))} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode() == "clip-smu: standard output could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", ""])
+def test_a_reader_that_goes_is_one_line(form: str, store: Path) -> None:
+    done = shell(f"$RUN interpret {store} {form} | head -1; echo ${{PIPESTATUS[0]}} >&2")
+    told = done.stderr.decode().splitlines()
+    assert told == [
+        "clip-smu: whoever read standard output has gone (as head does): the rest is not shown",
+        "1",
+    ]
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_closed_standard_descriptors(store: Path, tmp_path: Path) -> None:
+    done = shell("$RUN words >&-")
+    assert (done.returncode, done.stderr.decode().strip()) == (
+        1, "clip-smu: standard output is closed: give it a place, for instance > /dev/null",
+    )  # fmt: skip
+    for closed in ("2>&-", "<&-", "2>/dev/full"):
+        done = shell(f"$RUN words {closed}")
+        assert (done.returncode, b"spectacles" in done.stdout) == (0, True), closed
+        assert shell(f"$RUN interpret nothing-here {closed}").returncode == 1
+    done = shell(f"$RUN interpret {store} -o {tmp_path / 'r'} >&- 2>&- <&-; echo $?")
+    assert done.stdout == b"1\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_names_that_a_terminal_cannot_print_are_escaped(encoding: str, tmp_path: Path) -> None:
+    name = "Zoë_жена_😀.jpg"
+    vectors = np.random.default_rng(0).normal(size=(1, 128)).astype(np.float32)
+    save_templates(tmp_path / "t.parquet", vectors, [name], card("dlib"))
+    missing = f"{tmp_path}/{name}"
+    for form in ("", "--json", "--csv"):
+        done = shell(
+            f"$RUN interpret {tmp_path / 't.parquet'} {form}", PYTHONIOENCODING=encoding, COLUMNS="200"
+        )
+        assert (done.returncode, done.stderr) == (0, b""), done.stderr
+        out = done.stdout.decode(encoding)
+        if form == "--json":
+            assert json.loads(out)["image"] == name
+        elif encoding == "utf-8":
+            assert name in out
+        else:
+            assert r"_\u0436\u0435\u043d\u0430_\ud83d\ude00.jpg" in out
+    done = shell(f"$RUN interpret '{missing}'", PYTHONIOENCODING=encoding)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (InputError("expected this,\nfound that"), 1, "expected this, found that"),
+        (TypeError("unsupported"), 70, "internal error: TypeError in unknown: unsupported"),
+        (RecursionError(), 70, "no message"),
+        (MemoryError(), 1, "not enough memory"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "photo.jpg"),
+            1,
+            "Permission denied: 'photo.jpg'",
+        ),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (SystemExit(3), 3, ""),
+        (SystemExit(None), 0, ""),
+    ],
+)
+def test_every_error_is_one_line(
+    error: BaseException,
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(ends.DEBUG, raising=False)
+
+    def fails() -> None:
+        raise error
+
+    assert ends.run(fails) == code
+    told = capsys.readouterr().err
+    assert words in told
+    assert len(told.splitlines()) == (1 if words else 0)
+    assert "Traceback" not in told
+    monkeypatch.setenv(ends.DEBUG, "1")
+    assert ends.run(fails) == code
+    assert ("Traceback" in capsys.readouterr().err) == (not isinstance(error, SystemExit))
+
+
+def test_an_error_of_ours_names_its_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from clip_smu import interpreter
+
+    def broken(*_: object) -> None:
+        raise ValueError("odd")
+
+    monkeypatch.setattr(interpreter, "Path", broken)
+    monkeypatch.setattr(sys, "argv", ["clip-smu", "words"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 70
+    assert re.search(r"ValueError in interpreter.py:\d+: odd. .*please report", capsys.readouterr().err)
+
+
+def test_command_lines_that_cannot_be_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments in (["nothing"], ["words", "--nothing"], []):
+        monkeypatch.setattr(sys, "argv", ["clip-smu", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert stop.value.code == 2
+
+
+# ---------------------------------------------------------------- where a job is
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def strftime(self, _: str) -> str:
+        return "12:34:56"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    clock = _Clock()
+    monkeypatch.setattr(show, "time", clock)
+    return clock
+
+
+def test_the_time_left_is_that_of_the_work_not_of_what_was_there(clock: _Clock) -> None:
+    pulse = show._Pulse()
+    assert pulse.line(clock.now) == "at work"
+    pulse.tell("photos", 0, 10_000)
+    clock.now += 1
+    pulse.tell("photos", 5000, 10_000)  # a resumed job: there before
+    clock.now += 100
+    pulse.tell("photos", 6000, 10_000)
+    assert pulse.line(clock.now) == "photos: 6,000 of 10,000 (60%), about 7 min left"
+    pulse.tell("fold 1 of 2", 0, 300)
+    clock.now += 60
+    pulse.tell("fold 1 of 2", 30, 300)
+    assert pulse.line(clock.now) == "fold 1 of 2: 30 of 300 (10%), about 9 min left"
+    pulse.tell("strength", 0, 1)
+    clock.now += 45
+    assert pulse.line(clock.now) == "strength: at it for 45 s"
+    pulse.tell("bytes", 1 << 20, None)
+    assert pulse.line(clock.now) == "bytes: 1,048,576, at it for 1 s"
+
+
+@pytest.mark.parametrize("bars", [show.stage_bars, lambda: show.progress_bar("photos", 100)])
+def test_without_a_terminal_a_line_comes_whatever_the_job_does(
+    bars: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    monkeypatch.setattr(show, "FIRST_S", 0.05)
+    monkeypatch.setattr(show, "EVERY_S", 0.05)
+    with show.pulse():
+        wait_for(lambda: told.getvalue().count("at work\n") >= 2)
+        with bars() as advance:  # type: ignore[attr-defined]
+            if bars is show.stage_bars:
+                advance("folds", 1, 5)
+                wait_for(lambda: "folds: 1 of 5 (20%)" in told.getvalue())
+            else:
+                advance(40)
+                wait_for(lambda: "photos: 40 of 100 (40%)" in told.getvalue())
+    assert all(re.match(r"\d\d:\d\d:\d\d \S", line) for line in told.getvalue().splitlines())
+    before = told.getvalue()
+    time.sleep(0.2)
+    assert told.getvalue() == before  # and no more of it when the job is done
