@@ -105,6 +105,7 @@ def claim_folder(
             other = json.loads(note.read_text(encoding="utf-8"))
         except ValueError:
             other = {}
+        other = other if isinstance(other, dict) else {}
     elif holds_files(folder):
         raise InputError(
             f"{folder} is not empty and was not made by this command: choose another output folder"
