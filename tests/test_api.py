@@ -23,6 +23,7 @@ FLOORS = [
         "errors",
         "attributes",
         "captions",
+        "hiding",
         "storage",
         "persons",
         "sampling",

@@ -445,7 +445,7 @@ def test_hidden_attributes_and_given_names(tmp_path: Path) -> None:
         labels,
         tmp_path / "e",
         names=["a", "b"],
-        hide=hidden,
+        hide=["Male", "Asian"],
         rounds=0,
     )
     assert made.attributes == tuple(name for name in NAMES if name not in ("Male", "Asian"))
@@ -510,7 +510,7 @@ def test_refusals(tmp_path: Path) -> None:
     refused("no method to evaluate", InputError, methods=())
     refused("two methods are called toy-probe", InputError, methods=(probe, toy_probe(seed=2)))
     refused("expected 1 names, one a method, found 2", InputError, names=["a", "b"])
-    refused("no attribute is left", InputError, hide=range(47))
+    refused("no attribute is left", InputError, hide=NAMES)
     other = replace(faces, card=card("dlib"))
     refused("the probe toy-probe reads templates of toy, these are of dlib", EncoderError, store=other)
     refused(

@@ -174,7 +174,7 @@ def test_qualitative_table_colours_by_the_label(dlib: Evaluation) -> None:
     marked = [text for text in axes.texts if text.get_text()[:2] in ("+ ", "× ", "? ")]
     assert len(marked) >= 5
     assert all(text.get_color() == colours[text.get_text()[0]] for text in marked)
-    assert not any("male" in text.get_text() for text in qualitative_table(dlib, hide=[0]).axes[0].texts)
+    assert not any("male" in text.get_text() for text in qualitative_table(dlib, hide="gender").axes[0].texts)
 
 
 def test_default_photos_are_of_different_persons(dlib: Evaluation) -> None:

@@ -57,7 +57,7 @@ def test_ranked_from_encoded_to_not_encoded(toy: Interpreter) -> None:
         )
         assert one.sentence.startswith("This template ")
     assert len(read[0:2]) == 2
-    hidden = toy.interpret(np.ones(DIM), hide=[0, 5])
+    hidden = toy.interpret(np.ones(DIM), hide=["Male", "White"])
     assert hidden.attributes == tuple(name for k, name in enumerate(NAMES) if k not in (0, 5))
 
 

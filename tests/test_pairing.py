@@ -166,7 +166,7 @@ def test_thresholds_and_hiding() -> None:
     interpreter = load_interpreter()
     a, b = np.random.default_rng(0).normal(size=(2, 128)) + 1
     hidden = resolve("sensitive")
-    found = pair(interpreter, a, b, 0.1, hide=hidden)
+    found = pair(interpreter, a, b, 0.1, hide="sensitive")
     assert len(found.attributes) == 47 - len(hidden)
     assert found.match
     assert "threshold 0.100)." in found.sentence

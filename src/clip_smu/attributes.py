@@ -98,7 +98,12 @@ def resolve(names_or_groups: Iterable[str]) -> tuple[int, ...]:
     Raises:
         InputError: an entry is none of these; the message gives the closest ones.
     """
-    entries = [names_or_groups] if isinstance(names_or_groups, str) else names_or_groups
+    entries = [names_or_groups] if isinstance(names_or_groups, str) else list(names_or_groups)
+    for one in entries:
+        if not isinstance(one, str):
+            raise InputError(
+                f"expected names of attributes or groups, found {one!r}: give names such as Male or race, not positions"
+            )
     chosen: set[int] = set()
     for entry in (part.strip() for text in entries for part in text.split(",")):
         if not entry:

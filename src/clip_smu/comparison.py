@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from clip_smu.attributes import ATTRIBUTES
 from clip_smu.errors import InputError, LabelError
 from clip_smu.evaluation import Evaluation, read_evaluation, resample_auc, table_of, write_table
+from clip_smu.hiding import Hide, hidden_names
 from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
 from clip_smu.metrics.ranking import check_level, weakness
 
@@ -162,6 +163,7 @@ def compare(
     *,
     method_a: str | None = None,
     method_b: str | None = None,
+    hide: Hide = (),
     level: float = 0.95,
     rounds: int = ROUNDS,
     seed: int = 0,
@@ -171,6 +173,7 @@ def compare(
     Args:
         a, b: evaluations, or their folders; of one encoder or two.
         method_a, method_b: which of their methods; not needed where there is one.
+        hide: attributes, groups or categories to leave out, by name: they are not tested, counted or averaged.
         level: of the intervals, inside (0, 1).
         rounds: resamples of persons for the interval of the mean difference, at least 40.
         seed: of the resamples.
@@ -204,10 +207,12 @@ def compare(
         raise InputError(
             f"the method {name_a} cannot be compared with itself: name two methods (--methods A B)"
         )
-    shared = [name for name in first.attributes if name in set(second.attributes)]
+    hidden = hidden_names(hide)
+    shared = [name for name in first.attributes if name in set(second.attributes) - hidden]
     if not shared:
         raise InputError(
-            "the two evaluations have no attribute in common: evaluate both with the same --hide"
+            "the two evaluations have no attribute in common that is shown: "
+            "evaluate both with the same --hide, or hide less"
         )
     rows_a, rows_b = _join(first, second)
     columns_a = [first.attributes.index(name) for name in shared]
@@ -268,8 +273,8 @@ def compare(
         len(set(persons.tolist())),
         len(first) - len(rows_a),
         len(second) - len(rows_b),
-        tuple(name for name in first.attributes if name not in set(shared)),
-        tuple(name for name in second.attributes if name not in set(shared)),
+        tuple(name for name in first.attributes if name not in {*shared, *hidden}),
+        tuple(name for name in second.attributes if name not in {*shared, *hidden}),
         level,
     )
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from clip_smu.attributes import NAMES, resolve
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.hiding import Hide, hidden_names, shown_columns
 from clip_smu.labels import Labelled, join, read_labels, read_list
 from clip_smu.logistic import fit_logistic
 from clip_smu.methods import Method
@@ -246,6 +247,7 @@ def erase(
     test: str | Path,
     methods: Sequence[Method] = (),
     pairs: str | Path | None = None,
+    hide: Hide = (),
     seed: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -263,13 +265,14 @@ def erase(
         train, test: lists of photos of different persons.
         methods: interpreters or probes of the same encoder.
         pairs: ``pairs.txt`` or csv; default, pairs drawn from the persons of the test list.
+        hide: attributes, groups or categories, by name, of which nothing is told; none that is to be erased.
         seed: of the probes' folds and landmarks, and of drawn pairs.
         overwrite: replace what another job left in ``output``.
         progress: called with stage, done, total.
 
     Raises:
-        InputError, LabelError: an unknown attribute, one with a single class, lists that share persons, or an
-            ``output`` that holds another job.
+        InputError, LabelError: an unknown attribute, a hidden one, one with a single class, lists that share
+            persons, or an ``output`` that holds another job.
         EncoderError, TemplateError: a method reads other templates.
         StorageError: the disk is full; the same command goes on.
     """
@@ -278,6 +281,10 @@ def erase(
     if not columns:
         raise InputError("nothing to erase: name an attribute or a group, such as Male or race")
     names = tuple(NAMES[k] for k in columns)
+    if secret := hidden_names(hide).intersection(names):
+        raise InputError(
+            f"{min(secret)} is hidden, and what is erased is told of: hide others, or erase others"
+        )
     store, output, tell = store_of(templates), Path(output), progress or (lambda *_: None)
     lists = read_list(train), read_list(test)
     given = None if pairs is None else read_pairs(Path(pairs))
@@ -306,7 +313,7 @@ def erase(
             no_recognition = str(error)
     rows, bad = _write_store(eraser, store, output, overwrite, tell)
     eraser.save(output)
-    readings = _readings(methods, fitted, tested, eraser, columns, seed, tell)
+    readings = _readings(methods, fitted, tested, eraser, columns, hide, seed, tell)
     found = Erasure(
         eraser,
         rows,
@@ -582,6 +589,7 @@ def _readings(
     tested: Labelled,
     eraser: Eraser,
     columns: tuple[int, ...],
+    hide: Hide,
     seed: int,
     tell: Progress,
 ) -> tuple[Reread, ...]:
@@ -603,9 +611,9 @@ def _readings(
             tell(stage, len(scores), 2)
             scores.append(read(*side))
         tell(stage, 2, 2)
-        persons = persons_apart(identities)
-        before, after = (delong(one, labels, identity=persons) for one in scores)
-        return Reread(reader, fitted_on, names, before, after)
+        persons, keep = persons_apart(identities), shown_columns(names, hide)
+        before, after = (delong(one[:, keep], labels[:, keep], identity=persons) for one in scores)
+        return Reread(reader, fitted_on, tuple(names[k] for k in keep), before, after)
 
     def by_method(one: Method) -> Callable[[Floats32, Floats32], NDArray[Any]]:
         return lambda _, test: one.read(test)[0]

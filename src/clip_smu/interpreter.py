@@ -30,6 +30,7 @@ from clip_smu.calibrate import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, a
 from clip_smu.captions import describe, words
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
+from clip_smu.hiding import Hide, refuse_question, shown_columns
 from clip_smu.storage import atomic, write_json
 from clip_smu.templates.table import usable, why_unusable
 
@@ -198,15 +199,16 @@ class Interpreter:
         """d, the length of the templates it reads."""
         return int(self.positive.shape[1])
 
-    def interpret(self, templates: NDArray[np.floating], *, hide: Sequence[int] = ()) -> Interpretations:
+    def interpret(self, templates: NDArray[np.floating], *, hide: Hide = ()) -> Interpretations:
         """Reads templates.
 
         Args:
             templates: (N, d) or (d,) float, as the encoder gave them, normalised or not.
-            hide: columns (positions in ``attributes``) to leave out.
+            hide: attributes, groups or categories to leave out of readings and sentences, by name: "race,Male".
 
         Raises:
             TemplateError: wrong length, or a template that is zero, NaN or infinite (the message says which).
+            InputError: ``hide`` names nothing, or everything.
 
         Example:
             >>> import numpy as np
@@ -218,7 +220,7 @@ class Interpreter:
         """
         vectors = self._checked(templates)
         scores, probabilities, verdicts = self.read(vectors)
-        keep = [k for k in range(len(self.attributes)) if k not in set(hide)]
+        keep = shown_columns(self.attributes, hide)
         return Interpretations(
             tuple(self.attributes[k] for k in keep),
             scores[:, keep],
@@ -232,15 +234,16 @@ class Interpreter:
         scores = self._cosines(vectors, self._directions)
         return scores, *apply(self.calibration, scores)
 
-    def ask(self, question: str, templates: NDArray[np.floating]) -> Answers:
+    def ask(self, question: str, templates: NDArray[np.floating], *, hide: Hide = ()) -> Answers:
         """Scores templates by a free-text question such as ``"wears spectacles"``.
 
         Args:
             question: a phrase or sentence; the text encoder gives it a vector.
             templates: (N, d) float.
+            hide: attributes, groups or categories, by name, that may not be asked about.
 
         Raises:
-            InputError: the question is empty or too long.
+            InputError: the question is empty or too long, or about something hidden.
             TemplateError: as for :meth:`interpret`.
 
         Example:
@@ -249,6 +252,7 @@ class Interpreter:
             >>> answers.scores.shape, answers.unseen
             ((3,), ())
         """
+        refuse_question(question, hide)
         vectors = self._checked(templates)
         direction = self.text_encoder.encode([question])
         return Answers(

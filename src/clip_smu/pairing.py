@@ -29,6 +29,7 @@ from clip_smu.attributes import INDEX, NAMES, by_name
 from clip_smu.calibrate import ENCODED, NOT_ENCODED
 from clip_smu.captions import describe
 from clip_smu.errors import InputError, TemplateError
+from clip_smu.hiding import Hide, shown_columns
 from clip_smu.interpreter import VERDICTS
 from clip_smu.labels import Labels
 from clip_smu.methods import Method
@@ -122,7 +123,7 @@ def pair(
     b: NDArray[np.floating],
     threshold: Threshold | float | None = None,
     *,
-    hide: Sequence[int] = (),
+    hide: Hide = (),
 ) -> PairReading:
     """Compares two templates and what an interpreter or a probe reads in them.
 
@@ -130,11 +131,11 @@ def pair(
         method: of the templates' encoder.
         a, b: (d,) float templates, of any norm.
         threshold: for the match; default, that of :data:`THRESHOLDS` for the encoder, if there is one.
-        hide: columns (positions in ``method.attributes``) to leave out.
+        hide: attributes, groups or categories to leave out, by name.
 
     Raises:
         TemplateError: a template of another length, or zero, NaN or infinite.
-        InputError: the threshold is no cosine.
+        InputError: the threshold is no cosine, or ``hide`` names nothing or everything.
 
     Example:
         >>> from clip_smu.interpreter import load_interpreter
@@ -143,6 +144,7 @@ def pair(
         (1.0, True, ())
     """
     vectors = np.stack([_checked(method, one, name) for one, name in ((a, "first"), (b, "second"))])
+    shown = shown_columns(method.attributes, hide)
     limit = _threshold(method.encoder, threshold)
     likeness = float(np.clip(cosine(vectors[:1], vectors[1:])[0], -1, 1))
     _, probabilities, verdicts = method.read(vectors)
@@ -160,8 +162,8 @@ def pair(
             float(base[k]),
             float(rho[k]),
         )
-        for k, name in enumerate(method.attributes)
-        if k not in set(hide)
+        for k in shown
+        for name in [method.attributes[k]]
     ]
     rows.sort(key=lambda one: -abs(np.nan_to_num(one.llr)))
     match = None if limit is None else likeness >= limit.cosine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.errors import TemplateError
+from clip_smu.hiding import Hide, shown_columns
 from clip_smu.interpreter import Interpreter
 from clip_smu.outputs import writes_folder
 from clip_smu.storage import atomic, claim_folder
@@ -37,7 +38,7 @@ def interpret_store(
     templates: Source,
     output: str | Path,
     *,
-    hide: Sequence[int] = (),
+    hide: Hide = (),
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> StoreReading:
@@ -47,6 +48,7 @@ def interpret_store(
     1 encoded, -1 not encoded, 0 cannot tell) in the order of the attributes named in the schema's metadata; and
     ``rejected``, the reason why a template could not be read, whose numbers are then NaN and 0. Rows keep their order.
     Run again, parts are kept whose templates have the same content, and the others are made anew.
+    ``hide`` names attributes or groups to leave out.
 
     Raises:
         TemplateError, EncoderError: the templates do not fit the interpreter.
@@ -55,7 +57,7 @@ def interpret_store(
     """
     output, store = Path(output), store_of(templates)
     files, keys = store.files, store.contents()
-    keep = [k for k in range(len(interpreter.attributes)) if k not in set(hide)]
+    keep = shown_columns(interpreter.attributes, hide)
     names = [interpreter.attributes[k] for k in keep]
     for file in files:
         interpreter.check_templates(*store.peek(file))

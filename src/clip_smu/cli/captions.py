@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
 
@@ -81,6 +81,7 @@ def captions(
     table: Annotated[
         Path | None, typer.Option("--table", help="With labels: figures of every attribute, as .csv.")
     ] = None,
+    hide: Hide = "",
     threshold: Annotated[float, typer.Option(help="Of threshold: a score above it says yes.")] = 0.0,
     margin: Annotated[float, typer.Option(help="Of greedy: likelihood that an attribute must add.")] = 0.2,
     scale: Annotated[float, typer.Option(help="Of greedy: factor of the cosines in the softmax.")] = 100.0,
@@ -112,6 +113,7 @@ def captions(
                 output,
                 way=way,
                 config=config,
+                hide=hide,
                 only=names,
                 show=top,
                 progress=advance,
@@ -127,11 +129,11 @@ def captions(
         with progress_bar("templates", None) as advance:
             figures = compare_ways(
                 reader, read_templates(store(templates, column)), read_labels(labels), names,
-                config=config, progress=advance,
+                config=config, hide=hide, progress=advance,
             )  # fmt: skip
         _show_figures(figures)
         if table is not None:
-            write_figures(figures, table)
+            write_figures(figures, table, hide=hide)
             write(f"figures of every attribute written to {table}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def confounds(
     controls: Annotated[
         str, typer.Option(help="Attributes or groups, with commas, whose readings are regressed out.")
     ] = "Male,age,race",
+    hide: Hide = "",
     bins: Annotated[int, typer.Option(min=1, help="Of template norms.")] = 4,
     templates: Annotated[
         str | None,
@@ -58,7 +59,7 @@ def confounds(
     with stage_bars() as progress:
         made = run(
             evaluation, method, output,
-            strata=within.split(","), controls=controls.split(","), bins=bins,
+            strata=within.split(","), controls=controls.split(","), hide=hide, bins=bins,
             templates=None if templates is None else store(templates, column), labels=labels, train=train,
             strength=strength, rounds=rounds,
             seed=seed, overwrite=overwrite, progress=progress,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import show, stage_bars, write
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def erase(
             "--method", "-m", help="Interpreter or probe to read with, before and after; may be repeated."
         ),
     ] = None,
+    hide: Hide = "",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     overwrite: Overwrite = False,
     column: Column = None,
@@ -50,7 +51,7 @@ def erase(
     with stage_bars() as progress:
         found = run(
             attributes, store(templates, column), labels, output,
-            train=train, test=test, methods=methods, pairs=pairs, seed=seed,
+            train=train, test=test, methods=methods, pairs=pairs, hide=hide, seed=seed,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write(found.sentence)

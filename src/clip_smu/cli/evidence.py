@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 from clip_smu.errors import InputError
 
@@ -61,9 +61,7 @@ def evaluate(
             help="JSON of clip-smu encoders check --json, kept with the evidence; default, an interpreter's own."
         ),
     ] = None,
-    hide: Annotated[
-        str, typer.Option(help="Leave out attributes or groups: race,gender,age,sensitive ...")
-    ] = "",
+    hide: Hide = "",
     rounds: Annotated[
         int | None,
         typer.Option(
@@ -78,7 +76,6 @@ def evaluate(
     column: Column = None,
 ) -> None:
     """Measure how well interpreters and probes read labelled templates."""
-    from clip_smu.attributes import resolve
     from clip_smu.evaluation import evaluate as run
     from clip_smu.feeding import in_words
 
@@ -87,8 +84,7 @@ def evaluate(
         made = run(
             methods, store(templates, column), labels, output,
             only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,
-            feeding=feeding, hide=resolve([part for part in hide.split(",") if part.strip()]), rounds=rounds, seed=seed,
-            overwrite=overwrite, progress=progress,
+            feeding=feeding, hide=hide, rounds=rounds, seed=seed, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:
         write(json.dumps({**made.manifest, "rows": made.table.to_pylist()}, ensure_ascii=False))
@@ -115,6 +111,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write to this .csv, .parquet or .json file.")
     ] = None,
+    hide: Hide = "",
     level: Annotated[
         float, typer.Option(help="Of the intervals; differences are called at adjusted p below 1 less this.")
     ] = 0.95,
@@ -141,7 +138,16 @@ def compare(
     if output is not None:
         require_output(output, folder=False)
     a, b = methods or (None, None)
-    made = run(evaluations[0], evaluations[-1], method_a=a, method_b=b, level=level, rounds=rounds, seed=seed)
+    made = run(
+        evaluations[0],
+        evaluations[-1],
+        method_a=a,
+        method_b=b,
+        hide=hide,
+        level=level,
+        rounds=rounds,
+        seed=seed,
+    )
     if output is not None:
         made.save(output)
     if as_json:

@@ -43,6 +43,9 @@ Detector = Annotated[
     ),
 ]
 Align = Annotated[str, typer.Option(help="default, or none: each photo is already the aligned crop.")]
+Hide = Annotated[
+    str, typer.Option(help="Leave out attributes or groups: race,gender,age,Eyeglasses,sensitive ...")
+]
 Landmarks = Annotated[
     str | None, typer.Option(help="csv in VGGFace2's loose_landmark form, instead of a detector.")
 ]

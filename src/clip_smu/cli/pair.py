@@ -14,6 +14,7 @@ from clip_smu.cli.options import (
     Column,
     Detector,
     EncoderName,
+    Hide,
     Jitter,
     Landmarks,
     Upsample,
@@ -59,9 +60,7 @@ def pair(
         Path | None, typer.Option(help="LFW's pairs.txt, or a csv a,b,same, of the --calibration templates.")
     ] = None,
     far: Annotated[float, typer.Option(help="False accept rate that the threshold is chosen for.")] = 1e-3,
-    hide: Annotated[
-        str, typer.Option(help="Leave out attributes or groups: race,gender,age,Eyeglasses,sensitive ...")
-    ] = "",
+    hide: Hide = "",
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     encoder: EncoderName = None,
@@ -74,18 +73,15 @@ def pair(
     column: Column = None,
 ) -> None:
     """Say whether two faces match, and which attributes speak for it or against it."""
-    from clip_smu.attributes import ATTRIBUTES, resolve
     from clip_smu.encoders import EncoderOptions
     from clip_smu.methods import load_method
     from clip_smu.pairing import pair as run
 
     method = load_method(interpreter)
-    hidden = {ATTRIBUTES[row].name for row in resolve(hide)}
     limit = _limit(threshold, calibration, pairs, far, column)
     options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
     first, second = _templates(method, (a, b), encoder, card, options, column)
-    columns = [k for k, name in enumerate(method.attributes) if name in hidden]
-    found = run(method, first, second, limit, hide=columns)
+    found = run(method, first, second, limit, hide=hide)
     if as_json:
         values = found.to_dict()
         write(

@@ -19,6 +19,7 @@ from clip_smu.cli.options import (
     Detector,
     EncoderName,
     Example,
+    Hide,
     Inputs,
     InterpreterName,
     Jitter,
@@ -52,9 +53,7 @@ def interpret(
     card: Card = None,
     example: Example = False,
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes of each face.")] = None,
-    hide: Annotated[
-        str, typer.Option(help="Leave out attributes or groups: race,gender,age,Eyeglasses,sensitive ...")
-    ] = "",
+    hide: Hide = "",
     attributes: Annotated[str, typer.Option(help="Show only these attributes or groups.")] = "",
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show the figures behind each reading.")
@@ -115,6 +114,10 @@ def ask(
     card: Card = None,
     example: Example = False,
     top: Annotated[int, typer.Option(min=1, help="Show this many faces, the best first.")] = 10,
+    hide: Annotated[
+        str,
+        typer.Option(help="Refuse questions about these attributes or groups: race,gender,age,sensitive ..."),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a face, a line each.")] = False,
     detector: Detector = None,
     align: Align = "default",
@@ -127,8 +130,10 @@ def ask(
     import heapq
 
     from clip_smu.encoders import EncoderOptions
+    from clip_smu.hiding import refuse_question
     from clip_smu.interpreter import load_interpreter
 
+    refuse_question(question, hide)
     reader = load_interpreter(interpreter)
     unseen = reader.unseen_words(question)
     if unseen:
@@ -246,7 +251,7 @@ def _interpret_store(
     reader: Interpreter,
     inputs: list[str],
     output: Path,
-    hidden: list[int],
+    hidden: list[str],
     overwrite: bool,
     column: str | None,
 ) -> None:
@@ -271,18 +276,15 @@ def _interpret_store(
         )
 
 
-def _hidden(reader: Interpreter, hide: str, only: str) -> list[int]:
-    """Columns of the interpreter to leave out."""
-    from clip_smu.attributes import ATTRIBUTES, resolve
+def _hidden(reader: Interpreter, hide: str, only: str) -> list[str]:
+    """Names to leave out: those hidden, and those that are not among the attributes asked for."""
+    from clip_smu.hiding import hidden_names
 
-    def names(text: str) -> set[str]:
-        return {ATTRIBUTES[row].name for row in resolve([part for part in text.split(",") if part.strip()])}
-
-    hidden, shown = names(hide), names(only) if only else set(reader.attributes)
-    columns = [k for k, name in enumerate(reader.attributes) if name in hidden or name not in shown]
-    if len(columns) == len(reader.attributes):
+    hidden, shown = hidden_names(hide), hidden_names(only) if only else set(reader.attributes)
+    names = [name for name in reader.attributes if name in hidden or name not in shown]
+    if len(names) == len(reader.attributes):
         raise InputError("no attribute is left to show: loosen --hide or --attributes")
-    return columns
+    return names
 
 
 def _show_text(image: str, face: int, interpretation: Interpretation, layout: _Layout) -> None:

@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
+from clip_smu.cli.options import Hide
 from clip_smu.cli.show import write
-
-Hide = Annotated[
-    str, typer.Option(help="Leave out attributes or groups: race,gender,age,Eyeglasses,sensitive ...")
-]
 
 
 def report(
@@ -32,12 +29,11 @@ def report(
     ] = False,
 ) -> None:
     """Write the evidence as one self-contained file: finding, figures, limits, law, provenance."""
-    from clip_smu.attributes import resolve
     from clip_smu.report import report as run
 
     command = " ".join(["clip-smu", *sys.argv[1:]])
     made = run(
-        source, output, form=form, hide=resolve(hide), labels_are=labels_are, allow_unfinished=allow_unfinished,
+        source, output, form=form, hide=hide, labels_are=labels_are, allow_unfinished=allow_unfinished,
         command=command,
     )  # fmt: skip
     for sentence in made.finding:
@@ -71,11 +67,10 @@ def figures(
     ] = False,
 ) -> None:
     """Draw the evidence: ROC curves, AUCs, encoder against encoder, what is read from what, reliability, photos."""
-    from clip_smu.attributes import resolve
     from clip_smu.report.plates import FigureOptions, write_figures
 
     options = FigureOptions(
-        tuple(kind or ()), tuple(resolve(attributes)), tuple(resolve(hide)), _words(methods), _words(photos),
+        tuple(kind or ()), attributes, hide, _words(methods), _words(photos),
         _words(form), ("light", "dark") if theme == "both" else (theme,), allow_unfinished,
     )  # fmt: skip
     for file in write_figures(source, output, options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from clip_smu.confounds.control import ROUNDS, ControlTask, Photos, Progress, co
 from clip_smu.confounds.folder import FORMAT, MANIFEST, Confounds, read_confounds, write_confounds
 from clip_smu.confounds.readings import CONTROLS, by_norm, read_from, residual
 from clip_smu.errors import InputError
-from clip_smu.evaluation import Evaluation, read_evaluation
+from clip_smu.evaluation import Evaluation, Scored, read_evaluation
+from clip_smu.hiding import Hide, hidden_names, shown_columns
 from clip_smu.labels import Labelled, join, read_labels, read_list
 from clip_smu.outputs import writes_folder
 from clip_smu.persons import count_persons
@@ -35,6 +37,7 @@ def confounds(
     *,
     strata: Sequence[str] = STRATA,
     controls: Sequence[str] = CONTROLS,
+    hide: Hide = (),
     bins: int = 4,
     templates: Source | None = None,
     labels: str | Path | None = None,
@@ -55,6 +58,7 @@ def confounds(
         output: folder to write.
         strata: attributes, groups or categories; each attribute makes two strata.
         controls: attributes, groups or categories that :func:`residual` regresses out.
+        hide: attributes, groups or categories to leave out of everything, by name; strata and controls too.
         bins: of template norms.
         templates, labels, train: a store of templates, a labels file and a list of the photos to train on, for the
             control task: all three or none. The persons of the list may not be in the evaluation.
@@ -70,10 +74,15 @@ def confounds(
     started = time.time()
     found = evaluation if isinstance(evaluation, Evaluation) else read_evaluation(evaluation)
     name = _method(found, method)
-    names = tuple(found.attributes)
-    if not strata or not (chosen := resolve(strata)):
+    found = _less(found, name, hide)
+    names, hidden = tuple(found.attributes), hidden_names(hide)
+    chosen, controlled = (
+        [NAMES[k] for k in resolve(given) if NAMES[k] not in hidden] for given in (strata, controls)
+    )
+    if not chosen:
         raise InputError(
-            "expected at least one attribute for the strata, found none: name some, for instance Male"
+            "expected at least one attribute for the strata, found none that is shown: name some, for instance "
+            f"{'Eyeglasses' if hidden else 'Male'}"
         )
     given = [one for one in (templates, labels, train) if one is not None]
     if len(given) not in (0, 3):
@@ -87,8 +96,8 @@ def confounds(
         "format": FORMAT,
         "method": name,
         "data": _digest(found, name),
-        "strata": [NAMES[k] for k in chosen],
-        "controls": [NAMES[k] for k in resolve(controls)],
+        "strata": chosen,
+        "controls": controlled,
         "bins": bins,
         "seed": seed,
     }
@@ -99,15 +108,15 @@ def confounds(
     if (output / MANIFEST).is_file():
         return read_confounds(output)
     people = found.identities
-    conditional = tuple(conditional_auc(scores, found.labels, people, NAMES[k], names) for k in chosen)
-    any_control = any(NAMES[k] in names for k in resolve(controls))
+    conditional = tuple(conditional_auc(scores, found.labels, people, by, names) for by in chosen)
+    any_control = any(one in names for one in controlled)
     made = Confounds(
         found.encoder,
         name,
         names,
         conditional,
         read_from(scores, found.labels),
-        residual(scores, found.labels, people, controls, names, seed) if any_control else None,
+        residual(scores, found.labels, people, controlled, names, seed) if any_control else None,
         by_norm(scores, found.labels, people, found.norms, bins),
         _control(found, given, strength, rounds, seed, progress) if given else None,
         {
@@ -121,6 +130,15 @@ def confounds(
     )
     write_confounds(made, output)
     return made
+
+
+def _less(found: Evaluation, method: str, hide: Hide) -> Evaluation:
+    """The evaluation of one method, without what is hidden."""
+    keep = shown_columns(found.attributes, hide)
+    read = found.methods[method]
+    scored = Scored(read.scores[:, keep], read.probabilities[:, keep], read.verdicts[:, keep])
+    attributes = tuple(found.attributes[k] for k in keep)
+    return replace(found, attributes=attributes, labels=found.labels[:, keep], methods={method: scored})
 
 
 def _method(found: Evaluation, method: str | None) -> str:

@@ -29,6 +29,7 @@ from clip_smu.evaluation.folder import (
 )
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
 from clip_smu.feeding import read_check
+from clip_smu.hiding import Hide, shown_columns
 from clip_smu.labels import Labels, join, read_labels, read_list
 from clip_smu.methods import Method, load_method
 from clip_smu.outputs import writes_folder
@@ -76,7 +77,7 @@ def evaluate(
     train: Sequence[str] | str | Path | None = None,
     names: Sequence[str] | None = None,
     feeding: str | Path | None = None,
-    hide: Sequence[int] = (),
+    hide: Hide = (),
     rounds: int | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -97,7 +98,7 @@ def evaluate(
         names: of the methods; default, their own.
         feeding: JSON of ``clip-smu encoders check --json`` for the templates' encoder, kept with the evidence; default,
             the one that an interpreter among the methods was fitted with.
-        hide: columns (positions among the attributes) to leave out.
+        hide: attributes, groups or categories to leave out, by name.
         rounds: resamples for the intervals, see :func:`clip_smu.evaluation.metric_table`.
         seed: of the resamples.
         overwrite: replace another evaluation in ``output``.
@@ -314,7 +315,7 @@ def _names(
 
 
 def _shown(
-    loaded: Sequence[Method], called: Sequence[str], hide: Sequence[int]
+    loaded: Sequence[Method], called: Sequence[str], hide: Hide
 ) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """The attributes to evaluate, and their columns in each method."""
     for method, name in zip(loaded, called, strict=True):
@@ -330,9 +331,7 @@ def _shown(
                 f"{name} reads {len(method.attributes)} attributes, {called[0]} {len(attributes)}, or in another "
                 "order: evaluate them apart"
             )
-    keep = [k for k in range(len(attributes)) if k not in set(hide)]
-    if not keep:
-        raise InputError("no attribute is left to evaluate: hide fewer")
+    keep = shown_columns(attributes, hide)
     return tuple(attributes[k] for k in keep), np.array(keep, dtype=np.intp)
 
 

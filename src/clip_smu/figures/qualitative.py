@@ -14,6 +14,7 @@ from clip_smu.calibrate import ENCODED
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.figures.style import drawn, new_figure, theme_of
+from clip_smu.hiding import Hide, shown_columns
 from clip_smu.persons import persons_apart
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def encoded_readings(
     images: Sequence[str] | None = None,
     *,
     methods: Sequence[str] | None = None,
-    hide: Sequence[int] = (),
+    hide: Hide = (),
 ) -> list[Readings]:
     """What each method called *encoded* in each photo.
 
     Args:
         images: names; default, five evenly spaced ones of those with the most known labels, one a person.
         methods: names; default, all.
-        hide: columns to leave out.
+        hide: attributes, groups or categories to leave out, by name.
 
     Raises:
         InputError: a photo or method that was not evaluated.
@@ -65,12 +66,13 @@ def encoded_readings(
         raise InputError(
             f"the evaluation has no method {', '.join(missing)}: choose from {', '.join(evaluation.methods)}"
         )
+    shown = set(shown_columns(evaluation.attributes, hide))
     made = []
     for row in rows:
         for name in names:
             scored = evaluation.methods[name]
             order = np.argsort(-scored.probabilities[row], kind="stable")
-            read = [int(k) for k in order if scored.verdicts[row, k] == ENCODED and k not in set(hide)]
+            read = [int(k) for k in order if scored.verdicts[row, k] == ENCODED and int(k) in shown]
             made.append(
                 Readings(
                     evaluation.images[row], name,
@@ -85,7 +87,7 @@ def qualitative_table(
     images: Sequence[str] | None = None,
     *,
     methods: Sequence[str] | None = None,
-    hide: Sequence[int] = (),
+    hide: Hide = (),
     theme: str = "light",
 ) -> Figure:
     """The readings of :func:`encoded_readings` as a table, a photo a row, a method a column.

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.attributes import NAMES
 from clip_smu.errors import LabelError
 from clip_smu.generation.scores import Bools, CaptionScores, caption_scores, persons_of
 from clip_smu.generation.ways import WAYS, CaptionConfig, Progress, above, choose_threshold, generate
+from clip_smu.hiding import Hide, hidden_names
 from clip_smu.interpreter import Interpreter
 from clip_smu.labels import Labels, join
 from clip_smu.methods import Method
@@ -27,6 +29,7 @@ def compare_ways(
     *,
     ways: Sequence[str] | None = None,
     config: CaptionConfig | None = None,
+    hide: Hide = (),
     folds: int = 5,
     seed: int = 0,
     progress: Progress | None = None,
@@ -43,6 +46,7 @@ def compare_ways(
         labels: in the MAAD form, as are those of ``fit``.
         only: names of the photos to use; default, all.
         ways: of :data:`WAYS`; default, all that the method has (a probe has no ``greedy``).
+        hide: attributes, groups or categories, by name, that no caption says and no figure counts.
         progress: called with the number of templates done, once for each way.
 
     Returns:
@@ -56,6 +60,8 @@ def compare_ways(
     joined = join(templates, labels, only)
     good = usable(joined.templates.vectors)
     vectors, known = joined.templates.vectors[good], joined.labels[good]
+    hidden = np.isin(NAMES, [*hidden_names(hide)])
+    known = np.where(hidden, np.int8(0), known)
     identities = [name for name, fine in zip(joined.templates.identities, good, strict=True) if fine]
     persons = persons_of(identities, len(vectors))
     if len(vectors) == 0 or persons.max() + 1 < folds:
@@ -66,14 +72,15 @@ def compare_ways(
     if ways is None:
         ways = [way for way in WAYS if way != "greedy" or isinstance(method, Interpreter)]
     said: dict[str, Bools] = {
-        way: generate(method, vectors, way, config=config, progress=progress).asserted for way in ways
+        way: generate(method, vectors, way, config=config, hide=hide, progress=progress).asserted
+        for way in ways
     }
     scores, fold_of = method.read(vectors)[0], identity_folds(identities, folds, seed)
     chosen = {name: np.zeros(known.shape, dtype=np.bool_) for name in _CHOSEN}
     for fold in range(folds):
         here, others = fold_of == fold, fold_of != fold
         for name, choose in _CHOSEN.items():
-            chosen[name][here] = choose(scores[others], known[others], scores[here])
+            chosen[name][here] = choose(scores[others], known[others], scores[here]) & ~hidden
     return {
         name: caption_scores(rows, known, identities, seed=seed) for name, rows in (said | chosen).items()
     }

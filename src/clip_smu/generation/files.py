@@ -15,6 +15,7 @@ from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
 from clip_smu.generation.scores import CaptionScores
 from clip_smu.generation.ways import CaptionConfig, Progress, generate
+from clip_smu.hiding import Hide, shown_columns
 from clip_smu.methods import Method
 from clip_smu.storage import atomic
 from clip_smu.templates import Source, Templates, iter_templates
@@ -38,6 +39,7 @@ def write_captions(
     *,
     way: str = "calibrated",
     config: CaptionConfig | None = None,
+    hide: Hide = (),
     only: Sequence[str] | None = None,
     show: int = 5,
     progress: Progress | None = None,
@@ -50,6 +52,7 @@ def write_captions(
         method: an interpreter, or a probe.
         templates: a folder made by ``extract``, or a file of templates.
         output: ``.csv`` or ``.jsonl``.
+        hide: attributes, groups or categories, by name, that no caption says.
         only: names of the photos to caption; default, all.
         show: rows to hand back.
 
@@ -69,7 +72,7 @@ def write_captions(
         add = _WRITERS[output.suffix](file)
         for part in _parts(templates, wanted):
             method.check_templates(part.card, part.vectors.shape[1])
-            made = generate(method, part.vectors, way, config=config, progress=progress)
+            made = generate(method, part.vectors, way, config=config, hide=hide, progress=progress)
             why = part.unusable()
             for row, text in enumerate(made.texts):
                 names = [NAMES[k] for k in np.flatnonzero(made.asserted[row])]
@@ -85,13 +88,13 @@ def write_captions(
     return CaptionsWritten(rows, rejected, tuple(first))
 
 
-def write_figures(figures: Mapping[str, CaptionScores], path: str | Path) -> None:
-    """Writes the figures of every way and attribute as csv; a figure without a value is empty and has its reason."""
+def write_figures(figures: Mapping[str, CaptionScores], path: str | Path, *, hide: Hide = ()) -> None:
+    """Writes the figures of every way and shown attribute as csv; one without a value is empty and has its reason."""
     with atomic(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_FIGURES)
         for way, one in figures.items():
-            for k, name in enumerate(NAMES):
+            for k, name in ((k, NAMES[k]) for k in shown_columns(NAMES, hide)):
                 values = [measured.value[k] for measured in (one.precision, one.recall, one.f1)]
                 writer.writerow(
                     [

@@ -21,6 +21,7 @@ def greedy(
     interpreter: Interpreter,
     vectors: NDArray[np.float32],
     *,
+    hidden: Bools | None = None,
     margin: float = 0.2,
     scale: float = 100.0,
     most: int = 12,
@@ -38,6 +39,7 @@ def greedy(
     Args:
         interpreter: one with a text encoder, that is, loaded from a folder.
         vectors: (N, d) finite and not zero.
+        hidden: (47,) attributes that are no candidates; default, none.
         margin, scale: see above; 0.2 in the authors' code, and CLIP's 100.
         most: attributes in a caption at most.
         progress: called with the number of faces whose caption has come to its end.
@@ -47,6 +49,7 @@ def greedy(
     """
     points = _centred(interpreter, vectors)  # (N, d)
     encoded = _CaptionVectors(interpreter)
+    closed = np.zeros(len(NAMES), dtype=np.bool_) if hidden is None else hidden
     said = np.zeros((len(points), len(NAMES)), dtype=np.bool_)
     going = np.arange(len(points))
     for length in range(most):
@@ -54,7 +57,7 @@ def greedy(
         sets, set_of = np.unique(said[going], axis=0, return_inverse=True)
         for number, chosen in enumerate(sets):
             places = np.flatnonzero(set_of.reshape(-1) == number)
-            candidates = np.flatnonzero(~chosen & ~_CONTRADICTS[chosen].any(axis=0))
+            candidates = np.flatnonzero(~chosen & ~_CONTRADICTS[chosen].any(axis=0) & ~closed)
             table = encoded.of([chosen, *(_with(chosen, int(k)) for k in candidates)])  # (1 + C, d)
             logits = scale * (points[going[places]] @ table.T)
             likelihood = _softmax(np.where(np.isnan(logits), -np.inf, logits))

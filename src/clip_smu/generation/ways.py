@@ -13,6 +13,7 @@ from clip_smu.calibrate import ENCODED, NOT_ENCODED
 from clip_smu.captions import caption, paper_caption
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.generation.greedy import greedy
+from clip_smu.hiding import Hide, hidden_names
 from clip_smu.interpreter import Interpreter
 from clip_smu.methods import Method
 from clip_smu.templates import usable, why_unusable
@@ -88,6 +89,7 @@ def generate(
     way: str = "calibrated",
     *,
     config: CaptionConfig | None = None,
+    hide: Hide = (),
     progress: Progress | None = None,
 ) -> Captions:
     """Captions of templates.
@@ -97,6 +99,7 @@ def generate(
         vectors: (N, d) float, as the encoder gave them; a row that cannot be read gets "" and a reason.
         way: one of :data:`WAYS`.
         config: settings.
+        hide: attributes, groups or categories, by name, that no caption says: without gender nobody is a woman.
         progress: called with the number of templates done.
 
     Raises:
@@ -123,13 +126,15 @@ def generate(
     for row in np.flatnonzero(~usable(table)):
         rejected[row] = why_unusable(table[row])
     scores, probabilities, verdicts = method.read(table[good])
+    hidden = np.isin(NAMES, [*hidden_names(hide)])
+    scores[:, hidden], probabilities[:, hidden], verdicts[:, hidden] = -np.inf, 0, 0
     if way == "greedy":
         if not isinstance(method, Interpreter):
             raise InterpreterError(
                 f"greedy captions need a text encoder, and the probe {method.name} has none: give an interpreter"
             )
         asserted[good] = greedy(
-            method, table[good],
+            method, table[good], hidden=hidden,
             margin=config.margin, scale=config.scale, most=config.most, progress=progress,
         )  # fmt: skip
     elif way == "threshold":

@@ -6,13 +6,13 @@ content, as ``data/report.schema.json`` describes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
+from clip_smu.hiding import Hide, hidden_names
 from clip_smu.outputs import require_output
 from clip_smu.report.content import gather
 from clip_smu.report.restrict import without
@@ -46,7 +46,7 @@ def report(
     output: str | Path,
     *,
     form: str | None = None,
-    hide: Sequence[int] = (),
+    hide: Hide = (),
     labels_are: str | None = None,
     allow_unfinished: bool = False,
     command: str = "",
@@ -57,7 +57,7 @@ def report(
         source: folder of ``reproduce``, ``evaluate``, ``fit`` or ``probe``, or ``dlib-lfw``.
         output: file to write.
         form: ``html`` or ``json``; default, by the suffix of ``output``.
-        hide: columns of the 47 attributes to leave out of everything; see :func:`clip_smu.attributes.resolve`.
+        hide: attributes, groups or categories to leave out of everything, by name.
         labels_are: where the labels come from, in words that stand beside the figures.
         allow_unfinished: report what an unfinished run has.
         command: that makes the report, to be shown in it.
@@ -70,7 +70,7 @@ def report(
 
     Example:
         >>> import tempfile
-        >>> made = report("dlib-lfw", tempfile.mkdtemp() + "/report.json", hide=[0])
+        >>> made = report("dlib-lfw", tempfile.mkdtemp() + "/report.json", hide="gender")
         >>> made.attributes, len(made.finding)
         (46, 3)
     """
@@ -79,7 +79,7 @@ def report(
     form = form or ("json" if output.suffix.lower() == ".json" else "html")
     if form not in FORMATS:
         raise InputError(f"expected the form html or json, found {form!r}")
-    hidden = [NAMES[k] for k in hide]
+    hidden = [name for name in NAMES if name in hidden_names(hide)]
     found = without(read_source(source, allow_unfinished=allow_unfinished), hidden)
     content = gather(found, hidden=hidden, labels_are=labels_are, command=command)
     if form == "json":

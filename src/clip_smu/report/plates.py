@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_smu.attributes import NAMES
+from clip_smu.attributes import NAMES, resolve
 from clip_smu.comparison import A_MORE, B_MORE, NOT_TESTED, compare
 from clip_smu.confounds import read_from
 from clip_smu.errors import InputError
@@ -27,6 +27,7 @@ from clip_smu.figures import (
 )
 from clip_smu.figures.curves import DEFAULT_ATTRIBUTES
 from clip_smu.figures.style import FORMATS, theme_of
+from clip_smu.hiding import Hide, hidden_names
 from clip_smu.outputs import require_output
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import Source, read_source
@@ -44,8 +45,8 @@ class FigureOptions:
 
     Attributes:
         kinds: of ``KINDS``; empty: all that the source has what they need for.
-        attributes: columns to draw; empty: all, or twenty for ROC curves.
-        hide: columns to leave out.
+        attributes: names or groups to draw; empty: all, or twenty for ROC curves.
+        hide: names or groups to leave out.
         methods: names; empty: as each figure chooses.
         photos: names, of the table of readings; empty: five.
         formats: of svg, pdf, png.
@@ -54,8 +55,8 @@ class FigureOptions:
     """
 
     kinds: tuple[str, ...] = ()
-    attributes: tuple[int, ...] = ()
-    hide: tuple[int, ...] = ()
+    attributes: Hide = ()
+    hide: Hide = ()
     methods: tuple[str, ...] = ()
     photos: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("svg",)
@@ -75,7 +76,7 @@ def write_figures(source: str | Path, output: str | Path, options: FigureOptions
     _check(options)
     require_output(output, folder=True)
     found = without(
-        read_source(source, allow_unfinished=options.allow_unfinished), [NAMES[k] for k in options.hide]
+        read_source(source, allow_unfinished=options.allow_unfinished), hidden_names(options.hide)
     )
     written = []
     for theme in options.themes:
@@ -104,8 +105,9 @@ def _plates(source: Source, options: FigureOptions, theme: str) -> dict[str, Cal
     """File name → what draws it."""
     evaluations = list(source.evaluations.values())
     methods = list(options.methods) or None
-    chosen = [NAMES[k] for k in options.attributes if k not in options.hide]
-    shown = chosen or [name for name in NAMES if NAMES.index(name) not in options.hide]
+    hidden = hidden_names(options.hide)
+    chosen = [NAMES[k] for k in resolve(options.attributes) if NAMES[k] not in hidden]
+    shown = chosen or [name for name in NAMES if name not in hidden]
     wanted = options.kinds or KINDS
     plates: dict[str, Callable[[], Figure]] = {}
     if not evaluations:
@@ -130,7 +132,11 @@ def _plates(source: Source, options: FigureOptions, theme: str) -> dict[str, Cal
             plates[f"read-from-{one.encoder}"] = lambda one=one: _read_from(one, methods, chosen, theme)  # type: ignore[misc]
         if "photos" in wanted:
             plates[f"photos-{one.encoder}"] = lambda one=one: qualitative_table(  # type: ignore[misc]
-                one, options.photos or None, methods=methods, hide=_hidden(one, shown), theme=theme
+                one,
+                options.photos or None,
+                methods=methods,
+                hide=[name for name in one.attributes if name not in shown],
+                theme=theme,
             )
     if "slope" in wanted:
         plates |= _slopes(evaluations, methods, shown, theme, required="slope" in options.kinds)
@@ -191,7 +197,3 @@ def _slope(a: Evaluation, of_a: str, b: Evaluation, of_b: str, shown: Sequence[s
     tested = any(row["verdict"] != NOT_TESTED for row in rows)
     different = [row["verdict"] in (A_MORE, B_MORE) for row in rows] if tested else None
     return slope_chart(sides[0], sides[1], different=different, attributes=known, theme=theme)
-
-
-def _hidden(one: Evaluation, shown: Sequence[str]) -> list[int]:
-    return [k for k, name in enumerate(one.attributes) if name not in shown]
