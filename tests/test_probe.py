@@ -105,7 +105,7 @@ def test_refuses_broken_folders(toy: Probe, tmp_path: Path) -> None:
         (text[:100], "damaged"),
         (text.replace('"slope"', '"slop"'), "damaged"),
         (text.replace('"format": 1', '"format": 9'), "format 9, this version reads 1"),
-        (text.replace('"dim": 16', '"dim": 17'), "damaged .*layers of shape"),
+        (text.replace('"dim": 16', '"dim": 17'), "damaged: expected layers from 17 to 47"),
         ("[1]", "damaged"),
     ):
         file.write_text(broken)

@@ -20,14 +20,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.attributes import NAMES, resolve
+from clip_smu.documents import checked, read_json
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.hiding import Hide, hidden_names, shown_columns
@@ -38,8 +40,9 @@ from clip_smu.metrics import AucInterval, delong
 from clip_smu.outputs import writes_folder
 from clip_smu.pairing import rows_of
 from clip_smu.persons import count_persons, in_both, persons_apart
+from clip_smu.records import Dim, Sha256
 from clip_smu.sampling import identity_folds
-from clip_smu.storage import atomic, claim_folder, write_json
+from clip_smu.storage import claim_folder, write_json
 from clip_smu.templates import (
     Source,
     Store,
@@ -54,6 +57,7 @@ from clip_smu.templates import (
 )
 from clip_smu.templates.shards import FORMAT
 from clip_smu.templates.table import joined
+from clip_smu.tensors import read_tensors, write_tensors
 from clip_smu.verification import (
     Paired,
     Pairs,
@@ -130,13 +134,10 @@ class Eraser:
 
     def save(self, folder: str | Path) -> None:
         """Writes ``eraser.safetensors`` and ``eraser.json``."""
-        from safetensors.numpy import save
-
-        folder = Path(folder)
-        with atomic(folder / "eraser.safetensors") as temporary:
-            arrays = {"left": self.left, "right": self.right}
-            temporary.write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+        folder, name = Path(folder), "eraser.safetensors"
+        files = {name: write_tensors(folder / name, {"left": self.left, "right": self.right})}
         about = {"format": 1, "attributes": list(self.attributes), "encoder": self.encoder, "dim": self.dim}
+        about["files"] = files
         write_json(folder / "eraser.json", {**about, "provenance": self.provenance})
 
 
@@ -423,22 +424,44 @@ def load_eraser(folder: str | Path) -> Eraser:
     Raises:
         InputError: a file is missing or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     folder = Path(folder)
-    try:
-        about = json.loads((folder / "eraser.json").read_text(encoding="utf-8"))
-        arrays = load_file(folder / "eraser.safetensors")
-        return Eraser(
-            tuple(about["attributes"]), about["encoder"], arrays["left"], arrays["right"], about["provenance"]
-        )
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder} holds no eraser: {Path(error.filename).name} is missing; give a folder made by clip-smu erase"
-        ) from None
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"the eraser in {folder} is damaged ({type(error).__name__}: {error})") from None
+    for name in ("eraser.json", "eraser.safetensors"):
+        if not (folder / name).exists():
+            raise InputError(
+                f"{folder} holds no eraser: {name} is missing; give a folder made by clip-smu erase"
+            )
+    where = f"the eraser in {folder}"
+    values = read_json(folder / "eraser.json", "an eraser")
+    form = checked(values, _Form, f"{where} is damaged")
+    arrays = read_tensors(folder / "eraser.safetensors", "eraser", noted=form.files.get("eraser.safetensors"))
+    for name in ("left", "right"):
+        array = arrays.get(name)
+        if (
+            array is None
+            or array.dtype.kind != "f"
+            or array.ndim != 2
+            or len(array) != form.dim
+            or array.shape != arrays["left"].shape
+            or not np.isfinite(array).all()
+        ):
+            raise InputError(f"{where} is damaged: expected ({form.dim}, m) finite numbers as {name}")
+    left, right = (arrays[name].astype(np.float64) for name in ("left", "right"))
+    return Eraser(form.attributes, form.encoder, left, right, values["provenance"])
+
+
+class _Form(msgspec.Struct):
+    """eraser.json."""
+
+    attributes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    encoder: str
+    dim: Dim
+    provenance: dict[str, Any]
+    files: dict[str, Sha256] = {}
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.attributes if name not in NAMES]
+        if unknown:
+            raise ValueError(f"expected names of the 47 attributes, got {unknown[0][:40]!r}")
 
 
 # ---------------------------------------------------------------- the map

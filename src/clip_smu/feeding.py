@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.documents import Count, checked, read_json
 from clip_smu.encoders import Encoder, EncoderCard
 from clip_smu.encoders.onnx import Crop, OnnxEncoder, box_crop
 from clip_smu.errors import ImageError, InputError
 from clip_smu.images import decode
 from clip_smu.metrics import benjamini_hochberg
 from clip_smu.photos import Photo
+from clip_smu.records import FiguresForm
 from clip_smu.verification import Paired, Pairs, Verification, compare, cosine, verification
 
 CHUNK = 64  # photos decoded at once
@@ -165,20 +167,31 @@ def read_check(path: str | Path, encoder: str | None = None) -> dict[str, Any]:
     Raises:
         InputError: no such file, another content, or a check of another encoder.
     """
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-        kept = {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
-        kept["tried"] = [variant["name"] for variant in values["variants"]]
-    except FileNotFoundError:
-        raise InputError(f"no such feeding check: {path}") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is not what clip-smu encoders check --json prints") from None
+    values = read_json(Path(path), "a feeding check")
+    form = checked(values, _Printed, f"{path} is not what clip-smu encoders check --json prints")
+    kept = {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
+    kept["tried"] = [variant.name for variant in form.variants]
     if encoder is not None and kept["encoder"] != encoder:
         raise InputError(
             f"expected a feeding check of {encoder}, whose templates these are; {path} is of {kept['encoder']}: "
             f"run clip-smu encoders check on {encoder}"
         )
     return kept
+
+
+class _Tried(msgspec.Struct):
+    name: str
+
+
+class _Printed(msgspec.Struct):
+    """What ``clip-smu encoders check --json`` prints, as far as it is kept."""
+
+    encoder: str
+    figures: FiguresForm
+    photos: Count
+    rejected: dict[str, Count]
+    misfed: list[str]
+    variants: list[_Tried]
 
 
 def in_words(check: dict[str, Any] | None) -> str:

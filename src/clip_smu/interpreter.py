@@ -14,28 +14,33 @@ reading, ``cos(t, positive_k)`` alone, is the same with negative and centre of z
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from clip_smu.attributes import by_name
 from clip_smu.calibrate import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.captions import describe, words
+from clip_smu.documents import checked, read_json, sha256_of
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.hiding import Hide, refuse_question, shown_columns
-from clip_smu.storage import atomic, write_json
+from clip_smu.records import AttributeForm, InterpreterForm
+from clip_smu.storage import write_json
 from clip_smu.templates.table import usable, why_unusable
+from clip_smu.tensors import read_tensors, real_array, write_tensors
 
 FORMAT = 1
 DEFAULT = "dlib-lfw"
+MANIFEST, PROMPTS = "interpreter.json", "prompts.safetensors"
+TEXT_FILES = TEXT_ENCODER, TOKENIZER = "text_encoder.onnx", "tokenizer.json"
 VERDICTS = {ENCODED: "encoded", NOT_ENCODED: "not encoded", CANNOT_TELL: "cannot tell"}
 
 Floats = NDArray[np.float32]
@@ -97,7 +102,7 @@ class Reading:
             "verdict": self.verdict,
         }
         if evidence:
-            values["evidence"] = _without_nan(asdict(self.evidence))
+            values["evidence"] = without_nan(asdict(self.evidence))
         return values
 
 
@@ -179,6 +184,7 @@ class Interpreter:
         known_words: words that the text encoder was trained on.
         provenance: how it was made: data, seed, versions, hashes, figures.
         folder: where its files lie.
+        files: name → sha256 of the files in the folder, as they were written; empty where not known.
     """
 
     name: str
@@ -193,6 +199,7 @@ class Interpreter:
     known_words: frozenset[str]
     provenance: dict[str, Any]
     folder: Path | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def dim(self) -> int:
@@ -264,24 +271,26 @@ class Interpreter:
         return tuple(dict.fromkeys(word for word in words(question) if word not in self.known_words))
 
     def save(self, folder: str | Path) -> None:
-        """Writes ``interpreter.json`` and ``prompts.safetensors``; the text encoder is written by ``fit``."""
-        from safetensors.numpy import save
+        """Writes ``prompts.safetensors``, then ``interpreter.json`` with the checksums of the files beside it.
 
+        The text encoder is written before, by ``fit``.
+        """
         folder = Path(folder)
         arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
-        with atomic(folder / "prompts.safetensors") as temporary:
-            temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        files = {PROMPTS: write_tensors(folder / PROMPTS, arrays)}
+        files |= {name: sha256_of(folder / name) for name in TEXT_FILES if (folder / name).is_file()}
         write_json(
-            folder / "interpreter.json",
+            folder / MANIFEST,
             {
                 "format": FORMAT,
                 "name": self.name,
                 "encoder": self.encoder,
                 "dim": self.dim,
                 "error_rate": self.error_rate,
+                "files": files,
                 "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
                 "known_words": sorted(self.known_words),
-                "provenance": self.provenance,
+                "provenance": without_nan(self.provenance),
             },
         )
 
@@ -307,9 +316,8 @@ class Interpreter:
             raise InterpreterError(
                 "this interpreter was not loaded from a folder, so it has no text encoder to ask"
             )
-        return TextEncoder(
-            self.folder / "text_encoder.onnx", self.folder / "tokenizer.json", self.provenance.get("context")
-        )
+        model, tokenizer = (self.folder / name for name in TEXT_FILES)
+        return TextEncoder(model, tokenizer, self.provenance.get("context"), noted=self.files)
 
     def _cosines(self, vectors: Floats, directions: Floats) -> Floats:
         """(N, M) cosines of centred unit templates with (d, M) directions, by one matrix product."""
@@ -373,21 +381,24 @@ def attribute_rows(
             "intercept": float(calibration.intercept[k]),
             "green": float(calibration.green[k]),
             "red": float(calibration.red[k]),
-            "evidence": _without_nan(asdict(evidence[k])),
+            "evidence": without_nan(asdict(evidence[k])),
         }
         for k, name in enumerate(attributes)
     ]
 
 
 def read_attribute_rows(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[AttributeForm],
 ) -> tuple[tuple[str, ...], Calibration, tuple[Evidence, ...]]:
     """Names, calibration and evidence from what :func:`attribute_rows` gave."""
-    columns = {key: np.array([row[key] for row in rows]) for key in ("slope", "intercept", "green", "red")}
+    columns = {
+        key: np.array([getattr(row, key) for row in rows], np.float64)
+        for key in ("slope", "intercept", "green", "red")
+    }
     return (
-        tuple(row["name"] for row in rows),
+        tuple(row.name for row in rows),
         Calibration(**columns),
-        tuple(_evidence(row["evidence"]) for row in rows),
+        tuple(_evidence(structs.asdict(row.evidence)) for row in rows),
     )
 
 
@@ -412,38 +423,61 @@ def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
 
 
 def _read(folder: Path) -> Interpreter:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    require_files(folder, "an interpreter", (MANIFEST, PROMPTS))
+    where = f"the interpreter in {folder} is damaged"
+    values = read_manifest(folder / MANIFEST, "an interpreter")
+    form = checked(values, InterpreterForm, where, InterpreterError)
+    names, calibration, evidence = read_attribute_rows(form.attributes)
+    arrays = read_tensors(folder / PROMPTS, "interpreter", InterpreterError, noted=form.files.get(PROMPTS))
+    prompts, vector = (len(names), form.dim), (form.dim,)
+    positive, negative, centre = (
+        real_array(arrays, name, shape, f"the interpreter in {folder}", InterpreterError)
+        for name, shape in (("positive", prompts), ("negative", prompts), ("centre", vector))
+    )
+    return Interpreter(
+        form.name,
+        form.encoder,
+        names,
+        positive,
+        negative,
+        centre,
+        calibration,
+        evidence,
+        form.error_rate,
+        frozenset(form.known_words),
+        values["provenance"],
+        folder,
+        form.files,
+    )
 
-    try:
-        values = json.loads((folder / "interpreter.json").read_text(encoding="utf-8"))
-        if values.get("format") != FORMAT:
-            raise InterpreterError(
-                f"{folder} has format {values.get('format')}, this version reads {FORMAT}: update clip-smu"
-            )
-        arrays = load_file(folder / "prompts.safetensors")
-        names, calibration, evidence = read_attribute_rows(values["attributes"])
-        return Interpreter(
-            values["name"],
-            values["encoder"],
-            names,
-            arrays["positive"],
-            arrays["negative"],
-            arrays["centre"],
-            calibration,
-            evidence,
-            values["error_rate"],
-            frozenset(values["known_words"]),
-            values["provenance"],
-            folder,
-        )
-    except FileNotFoundError as error:
-        missing = Path(error.filename or "prompts.safetensors").name  # safetensors names no file
-        raise InterpreterError(f"{folder} is not an interpreter: {missing} is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+
+def require_files(folder: Path, what: str, names: Sequence[str]) -> None:
+    """Refuses a folder that lacks one of the files.
+
+    Raises:
+        InterpreterError: the message names it; ``what`` is what the folder should be.
+    """
+    for name in names:
+        if not (folder / name).exists():
+            raise InterpreterError(f"{folder} is not {what}: {name} is missing")
+
+
+def read_manifest(file: Path, what: str) -> dict[str, Any]:
+    """The values of interpreter.json or probe.json, of a format that this version reads.
+
+    Raises:
+        InterpreterError: it cannot be read, or is of another format.
+    """
+    values = read_json(file, what, InterpreterError)
+    if not isinstance(values, dict):
         raise InterpreterError(
-            f"the interpreter in {folder} is damaged ({type(error).__name__}: {error})"
-        ) from None
+            f"{what.removeprefix('an ').removeprefix('a ')} in {file.parent} is damaged: {file.name} holds no table"
+        )
+    if values.get("format") != FORMAT or isinstance(values["format"], bool):
+        raise InterpreterError(
+            f"{file.parent} has format {str(values.get('format'))[:40]}, this version reads {FORMAT}: update clip-smu"
+        )
+    return values
 
 
 def _sentence(readings: Sequence[Reading]) -> str:
@@ -463,8 +497,13 @@ def _sentence(readings: Sequence[Reading]) -> str:
     return describe(kept, ["Male"] if woman else [])
 
 
-def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
+def without_nan(value: Any) -> Any:
+    """JSON values with ``None`` for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _evidence(values: dict[str, Any]) -> Evidence:

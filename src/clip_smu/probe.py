@@ -10,10 +10,8 @@ between. A linear probe has one layer. The scale of t does not matter.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.calibrate import Calibration, apply
+from clip_smu.documents import checked
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InterpreterError
-from clip_smu.interpreter import Evidence, attribute_rows, check_source, read_attribute_rows
-from clip_smu.storage import atomic, write_json
+from clip_smu.interpreter import (
+    Evidence,
+    attribute_rows,
+    check_source,
+    read_attribute_rows,
+    read_manifest,
+    require_files,
+    without_nan,
+)
+from clip_smu.records import ProbeForm
+from clip_smu.storage import write_json
+from clip_smu.tensors import read_tensors, real_array, write_tensors
 
 FORMAT = 1
 MANIFEST = "probe.json"
@@ -48,6 +57,7 @@ class Probe:
         error_rate: the share of wrong verdicts that the thresholds were chosen for.
         provenance: how it was made: data, seed, versions, hashes, figures.
         folder: where its files lie.
+        files: name → sha256 of the files in the folder, as they were written; empty where not known.
 
     Example:
         >>> import numpy as np
@@ -72,6 +82,7 @@ class Probe:
     error_rate: float
     provenance: dict[str, Any]
     folder: Path | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def dim(self) -> int:
@@ -104,14 +115,11 @@ class Probe:
 
     def save(self, folder: str | Path) -> None:
         """Writes ``weights.safetensors``, then ``probe.json``, whose presence says that the folder is whole."""
-        from safetensors.numpy import save
-
         folder = Path(folder)
         arrays = {"centre": self.centre, "scale": self.scale}
         for number, (weight, bias) in enumerate(self.layers):
             arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
-        with atomic(folder / WEIGHTS) as temporary:
-            temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        files = {WEIGHTS: write_tensors(folder / WEIGHTS, arrays)}
         write_json(
             folder / MANIFEST,
             {
@@ -122,8 +130,9 @@ class Probe:
                 "dim": self.dim,
                 "layers": [list(weight.shape) for weight, _ in self.layers],
                 "error_rate": self.error_rate,
+                "files": files,
                 "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
-                "provenance": self.provenance,
+                "provenance": without_nan(self.provenance),
             },
         )
 
@@ -142,41 +151,31 @@ def load_probe(folder: str | Path) -> Probe:
     Raises:
         InterpreterError: no such folder, or it is incomplete or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     folder = Path(folder)
-    try:
-        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if values.get("format") != FORMAT:
-            raise InterpreterError(
-                f"{folder} has format {values.get('format')}, this version reads {FORMAT}: update clip-smu"
-            )
-        arrays = load_file(folder / WEIGHTS)
-        names, calibration, evidence = read_attribute_rows(values["attributes"])
-        layers = tuple((arrays[f"weight_{n}"], arrays[f"bias_{n}"]) for n in range(len(values["layers"])))
-        widths = [values["dim"], *(bias.shape[0] for _, bias in layers)]
-        expected = [list(pair) for pair in pairwise(widths)]
-        if [list(weight.shape) for weight, _ in layers] != expected or widths[-1] != len(names):
-            raise ValueError(f"layers of shape {[weight.shape for weight, _ in layers]}")
-        return Probe(
-            values["name"],
-            values["encoder"],
-            values["kind"],
-            names,
-            arrays["centre"],
-            arrays["scale"],
-            layers,
-            calibration,
-            evidence,
-            values["error_rate"],
-            values["provenance"],
-            folder,
-        )
-    except (FileNotFoundError, NotADirectoryError) as error:
-        missing = Path(error.filename or WEIGHTS).name  # safetensors names no file
-        raise InterpreterError(f"{folder} is not a probe: {missing} is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as error:
-        raise InterpreterError(
-            f"the probe in {folder} is damaged ({type(error).__name__}: {error})"
-        ) from None
+    require_files(folder, "a probe", (MANIFEST, WEIGHTS))
+    where = f"the probe in {folder}"
+    values = read_manifest(folder / MANIFEST, "a probe")
+    form = checked(values, ProbeForm, f"{where} is damaged", InterpreterError)
+    names, calibration, evidence = read_attribute_rows(form.attributes)
+    arrays = read_tensors(folder / WEIGHTS, "probe", InterpreterError, noted=form.files.get(WEIGHTS))
+    shapes: dict[str, tuple[int, ...]] = {"centre": (form.dim,), "scale": (form.dim,)}
+    for number, shape in enumerate(form.layers):
+        shapes |= {f"weight_{number}": shape, f"bias_{number}": shape[1:]}
+    parts = {name: real_array(arrays, name, shape, where, InterpreterError) for name, shape in shapes.items()}
+    if not (parts["scale"] > 0).all():
+        raise InterpreterError(f"{where} is damaged: the array scale holds numbers that are not above 0")
+    return Probe(
+        form.name,
+        form.encoder,
+        form.kind,
+        names,
+        parts["centre"],
+        parts["scale"],
+        tuple((parts[f"weight_{number}"], parts[f"bias_{number}"]) for number in range(len(form.layers))),
+        calibration,
+        evidence,
+        form.error_rate,
+        values["provenance"],
+        folder,
+        form.files,
+    )

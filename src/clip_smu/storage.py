@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clip_smu.documents import read_json
 from clip_smu.errors import InputError, StorageError
 from clip_smu.outputs import JOB, LOCK, holds_files, require_output
 
@@ -102,9 +103,9 @@ def claim_folder(
     other: dict[str, Any] | None = None
     if note.is_file():
         try:
-            other = json.loads(note.read_text(encoding="utf-8"))
-        except ValueError:
-            other = {}
+            other = read_json(note, "a job's note")
+        except InputError:
+            other = {}  # it was cut off, or is no note of ours
         other = other if isinstance(other, dict) else {}
     elif holds_files(folder):
         raise InputError(

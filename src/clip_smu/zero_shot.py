@@ -19,17 +19,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.attributes import ATTRIBUTES, NAMES, by_name
 from clip_smu.calibrate import Calibration, calibrate
 from clip_smu.captions import prompt, vocabulary, words
+from clip_smu.documents import checked, read_json
 from clip_smu.encoders.cards import card
 from clip_smu.errors import (
     EncoderError,
     InputError,
-    InterpreterError,
     LabelError,
     MissingExtraError,
     TemplateError,
@@ -42,7 +43,7 @@ from clip_smu.persons import count_persons, in_both, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic
 from clip_smu.templates import Source, Templates, read_templates, usable, why_unusable
-from clip_smu.text import PAD, TextEncoder
+from clip_smu.text import PAD, TextEncoder, read_tokenizer
 from clip_smu.text.clip_tokenizer import END, START
 
 FOLDS = 5  # without a test list: calibrated on four, measured on one
@@ -114,11 +115,11 @@ def zero_shot(
             f"the interpreter is to read templates of {encoder}, these are of {faces.encoder}: "
             "give templates of that encoder, or name this one"
         )
-    source = _Source.find(text_encoder)
+    source, prompts = _Source.find(text_encoder), [prompt(row) for row in ATTRIBUTES]
     job = {
         "command": "zero-shot",
         "text_encoder": source.fingerprint(),
-        "prompts": [prompt(row) for row in ATTRIBUTES],
+        "prompts": prompts,
         "encoder": encoder,
         "error_rate": error_rate,
         "data": faces.fingerprint() if faces else None,
@@ -135,7 +136,7 @@ def zero_shot(
         raise InputError(f"{output} is not empty and holds no interpreter: choose another output folder")
     (output / "interpreter.json").unlink(missing_ok=True)  # it says that the folder is whole: now it is not
     text = source.install(output)
-    positive = _encoded(text, job["prompts"], output)
+    positive = text.encode(prompts)
     _check_length(positive.shape[1], encoder, faces)
     reader = Interpreter(
         name or output.resolve().name,
@@ -238,8 +239,6 @@ class _Source:
 
 def _tokenizer_beside(onnx: Path) -> Any:
     """The tokenizer in the folder of an ONNX text encoder; it must put start and end around a sentence."""
-    from tokenizers import Tokenizer
-
     file = onnx.parent / _TOKENIZER_FILE
     if not file.is_file() and (onnx.parent / _MERGES_FILE).is_file():
         return _towers().text_tokenizer(str(onnx.parent))
@@ -247,10 +246,7 @@ def _tokenizer_beside(onnx: Path) -> Any:
         raise InputError(
             f"expected CLIP's {_MERGES_FILE} or a {_TOKENIZER_FILE} beside {onnx}, found neither: put one there"
         )
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises bare exceptions
-        raise InputError(f"expected a {_TOKENIZER_FILE} in {file}, cannot read it: {error}") from None
+    tokenizer = read_tokenizer(file)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokens = tokenizer.encode("a face").tokens
@@ -286,22 +282,6 @@ def _towers() -> Any:
     return towers
 
 
-def _encoded(text: TextEncoder, prompts: Any, output: Path) -> NDArray[np.float32]:
-    try:
-        vectors = text.encode(prompts)
-    except Exception as error:  # ONNX Runtime raises bare exceptions of its own
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InterpreterError(
-            f"the text encoder {output / _ENCODER_FILE} cannot be run: expected an input input_ids (B, L) and an "
-            f"output text (B, d), as of clip-smu encoders convert ({why})"
-        ) from None
-    if vectors.ndim != 2 or not np.isfinite(vectors).all():
-        raise InterpreterError(
-            f"the text encoder {output / _ENCODER_FILE} gives no usable vectors, {vectors.shape}: fetch it again"
-        )
-    return vectors
-
-
 def _check_length(found: int, encoder: str, faces: _Faces | None) -> None:
     """Text and image vectors must be of one space."""
     if faces is not None:
@@ -318,12 +298,23 @@ def _check_length(found: int, encoder: str, faces: _Faces | None) -> None:
         )
 
 
+class _Model(msgspec.Struct):
+    vocab: dict[str, int] | list[tuple[str, float]] = {}
+
+
+class _TokenizerForm(msgspec.Struct):
+    """The part of a tokenizer.json that names its tokens."""
+
+    model: _Model
+
+
 def _known_words(tokenizer: Path) -> frozenset[str]:
     """The words of the prompts, and the whole words of CLIP's vocabulary, which CLIP has seen often.
 
     `mini`'s vocabulary says nothing of that: it holds words that no prompt has.
     """
-    tokens = json.loads(tokenizer.read_text(encoding="utf-8"))["model"].get("vocab", {})
+    what = "a tokenizer.json"
+    tokens = checked(read_json(tokenizer, what), _TokenizerForm, f"{what} at {tokenizer}").model.vocab
     names = tokens if isinstance(tokens, dict) else [entry[0] for entry in tokens]
     if PAD in names:
         return vocabulary()

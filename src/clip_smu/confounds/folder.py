@@ -14,19 +14,21 @@
 
 from __future__ import annotations
 
-import json
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
+from clip_smu.attributes import NAMES
 from clip_smu.confounds.conditional import Conditional
 from clip_smu.confounds.control import ControlTask
 from clip_smu.confounds.readings import ByNorm, ReadFrom, Residual
+from clip_smu.documents import Count, checked, read_json
 from clip_smu.errors import InputError
 from clip_smu.evaluation import table_of, write_table
 from clip_smu.metrics import AucInterval
@@ -94,17 +96,29 @@ def read_confounds(folder: str | Path) -> Confounds:
     if not file.is_file():
         raise InputError(f"{folder} holds no {MANIFEST}: expected a folder made by clip-smu confounds")
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
+        values = read_json(file, "confounds")
+        version = values.get("format") if isinstance(values, dict) else None
+        if version != FORMAT:
             raise InputError(
-                f"{folder} has format {values['format']}, this version reads {FORMAT}: update clip-smu"
+                f"{folder} has format {str(version)[:40]}, this version reads {FORMAT}: update clip-smu"
             )
         made: Confounds = _unpacked(Confounds, values)
-    except (ValueError, KeyError, TypeError) as error:
+        checked(made.manifest, _ManifestForm, f"{file} is damaged: in the manifest")
+        unknown = [name for name in made.attributes if name not in NAMES]
+        if unknown:
+            raise ValueError(f"attributes {', '.join(unknown)}")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{file} is damaged ({type(error).__name__}: {error}): run clip-smu confounds again"
         ) from None
     return made
+
+
+class _ManifestForm(msgspec.Struct):
+    """Those parts of the manifest that commands use."""
+
+    photos: Count = 0
+    persons: Count = 0
 
 
 def write_confounds(made: Confounds, folder: str | Path) -> None:
@@ -217,8 +231,14 @@ def _unpacked(kind: Any, value: Any) -> Any:
         return kind(**parts)  # type: ignore[operator]
     if origin is np.ndarray:
         return np.array(value, dtype=get_args(get_args(kind)[1])[0])
+    if origin is tuple and not isinstance(value, list):
+        raise TypeError(f"expected a list, found {type(value).__name__}")
     if origin is tuple:
         return tuple(_unpacked(get_args(kind)[0], one) for one in value)
     if origin is types.UnionType:
         return None if value is None else _unpacked(get_args(kind)[0], value)
+    if kind in (str, int, float):
+        return float("nan") if kind is float and value is None else msgspec.convert(value, kind)
+    if origin is dict and not isinstance(value, dict):
+        raise TypeError(f"expected a table, found {type(value).__name__}")
     return value

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from clip_smu.documents import read_toml
 from clip_smu.errors import EncoderError
 
 ALIGNMENTS = ("dlib-chip", "five-point-112", "box", "none")
@@ -16,6 +18,7 @@ FITS = ("umeyama", "adaface")
 ONNX = "onnx:"
 CARD = "?card="
 CARD_FILE = "card.toml"
+MOST_DIM, MOST_SIDE = 65_536, 8192
 # what a user's own card may leave out
 _UNSTATED: dict[str, Any] = {
     "family": "own model",
@@ -91,8 +94,7 @@ class EncoderCard:
         if missing or unknown:
             found = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
             raise EncoderError(f"an encoder card needs the fields {', '.join(needed)}; this one has {found}")
-        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        made = EncoderCard(**given)
+        made = EncoderCard(**{name: _field(name, value) for name, value in values.items()})
         _validate(made)
         return made
 
@@ -150,16 +152,9 @@ def read_card(path: Path) -> EncoderCard:
     Raises:
         EncoderError: no such file, no TOML, or a field is missing or wrong.
     """
-    import tomllib
-
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EncoderError(
-            f"expected an encoder card at {path}, cannot read it: {error.strerror}; give --card CARD.toml"
-        ) from None
-    except ValueError as error:
-        raise EncoderError(f"expected TOML in the encoder card {path}, found: {error}") from None
+    if not path.exists():
+        raise EncoderError(f"expected an encoder card at {path}, found none; give --card CARD.toml")
+    values = read_toml(path, "an encoder card", EncoderError)
     try:
         return own_card(values)
     except EncoderError as error:
@@ -175,7 +170,7 @@ def own_card(values: dict[str, Any]) -> EncoderCard:
     whole = {**_UNSTATED, **values}
     for key in ("mean", "std"):
         if isinstance(whole.get(key), int | float):
-            whole[key] = [float(whole[key])] * 3
+            whole[key] = [whole[key]] * 3
     return EncoderCard.from_dict(whole)
 
 
@@ -238,37 +233,62 @@ def _own(name: str) -> tuple[EncoderCard, Path]:
     return dataclasses.replace(row, sha256=digest), path
 
 
-def _validate(row: EncoderCard) -> None:
-    def triple(values: Any) -> bool:
-        return (
-            isinstance(values, tuple)
-            and len(values) == 3
-            and all(isinstance(v, (int, float)) for v in values)
-        )
+_RULES = {
+    "name": "name must be a word",
+    "dim": f"dim must be a positive whole number, at most {MOST_DIM}",
+    "input_size": f"input_size must be [height, width] in pixels, each at most {MOST_SIDE}",
+    "channels": "channels must be RGB or BGR",
+    "mean": "mean must be three numbers, of 0-255 pixel values",
+    "std": "std must be three numbers other than 0",
+    "alignment": f"alignment must be one of {', '.join(ALIGNMENTS)}",
+    "fit": f"fit must be one of {', '.join(FITS)}",
+    "normalised": "normalised must be true or false",
+    "sha256": "sha256 must be empty or 64 digits of a hexadecimal number",
+    "sources": "sources must be a list of texts",
+    "restricted": "restricted must be true or false",
+}
 
+
+def _field(name: str, value: Any) -> Any:
+    """A field's value as its annotation says; an array becomes a tuple."""
+    import msgspec
+
+    try:
+        return msgspec.convert(value, get_type_hints(EncoderCard)[name])
+    except (msgspec.ValidationError, OverflowError):
+        raise _wrong(name, value) from None
+
+
+def _wrong(name: str, value: Any) -> EncoderError:
+    found = list(value) if isinstance(value, tuple) else value
+    return EncoderError(
+        f"in the encoder card, {_RULES.get(name, f'{name} must be a text')}; found {str(found)[:100]!r}"
+    )
+
+
+def _validate(row: EncoderCard) -> None:
+    right = {
+        "name": 0 < len(row.name) <= 200 and row.name.strip() and row.name.isprintable(),
+        "dim": 0 < row.dim <= MOST_DIM,
+        "input_size": all(0 < side <= MOST_SIDE for side in row.input_size),
+        "channels": row.channels in ("RGB", "BGR"),
+        "mean": all(map(_plain, row.mean)),
+        "std": all(_plain(one) and abs(one) > 1e-9 for one in row.std),
+        "alignment": row.alignment in ALIGNMENTS,
+        "fit": row.fit in FITS,
+        "sha256": re.fullmatch(r"|[0-9a-f]{64}", row.sha256),
+    }
+    for name, holds in right.items():
+        if not holds:
+            raise _wrong(name, getattr(row, name))
     size = row.input_size
-    wrong = [
-        (not (isinstance(row.name, str) and row.name), "name must be a word"),
-        (not (isinstance(row.dim, int) and row.dim > 0), "dim must be a positive whole number"),
-        (
-            not (
-                isinstance(size, tuple) and len(size) == 2 and all(isinstance(s, int) and s > 0 for s in size)
-            ),
-            "input_size must be [height, width] in pixels",
-        ),
-        (row.channels not in ("RGB", "BGR"), "channels must be RGB or BGR"),
-        (not triple(row.mean), "mean must be three numbers, of 0-255 pixel values"),
-        (not triple(row.std) or not all(row.std), "std must be three numbers other than 0"),
-        (row.alignment not in ALIGNMENTS, f"alignment must be one of {', '.join(ALIGNMENTS)}"),
-        (row.fit not in FITS, f"fit must be one of {', '.join(FITS)}"),
-        (not isinstance(row.normalised, bool), "normalised must be true or false"),
-    ]
-    for is_wrong, message in wrong:
-        if is_wrong:
-            field = message.split()[0]
-            raise EncoderError(f"in the encoder card, {message}; found {getattr(row, field)!r}")
     if row.alignment == "five-point-112" and size[0] != size[1]:
         raise EncoderError(f"five-point-112 gives square crops; the card's input_size is {list(size)}")
+
+
+def _plain(number: float) -> bool:
+    """Whether it is a number that pixels can be normalised by: no NaN, not beyond float32."""
+    return -1e30 < number < 1e30
 
 
 _HALF = (127.5, 127.5, 127.5)

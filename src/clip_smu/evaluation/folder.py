@@ -17,13 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from clip_smu.attributes import NAMES
+from clip_smu.documents import Count, Name, checked, read_json
 from clip_smu.errors import InputError
 from clip_smu.persons import persons_apart
+from clip_smu.records import FeedingForm
 from clip_smu.storage import atomic, storage_errors, write_json
 
 FORMAT = 1
@@ -112,39 +116,100 @@ def read_evaluation(folder: str | Path) -> Evaluation:
             raise InputError(f"the evaluation in {folder} is not finished: run its clip-smu evaluate again")
         raise InputError(f"{folder} holds no {MANIFEST}: expected a folder made by clip-smu evaluate")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise InputError(
-                f"{folder} has format {manifest['format']}, this version reads {FORMAT}: update clip-smu"
-            )
+        manifest, form = _manifest(folder)
         rows = pq.read_table(folder / SCORES)
         table = pq.read_table(folder / "table.parquet").cast(TABLE_SCHEMA)
         methods = {
             name: Scored(
-                *(_matrix(rows[f"{part}:{name}"]) for part in ("scores", "probabilities", "verdicts"))
+                _matrix(rows[f"scores:{name}"], np.float32),
+                _matrix(rows[f"probabilities:{name}"], np.float32),
+                _matrix(rows[f"verdicts:{name}"], np.int8),
             )
-            for name in (row["name"] for row in manifest["methods"])
+            for name in (row.name for row in form.methods)
         }
-        return Evaluation(
-            manifest["encoder"],
-            tuple(json.loads(rows.schema.metadata[_ATTRIBUTES_KEY.encode()])),
-            rows["image"].to_pylist(),
-            rows["identity"].to_pylist(),
-            rows["norm"].to_numpy(),
-            _matrix(rows["labels"]),
+        attributes = checked(
+            json.loads((rows.schema.metadata or {})[_ATTRIBUTES_KEY.encode()]), tuple[str, ...], "attributes"
+        )
+        made = Evaluation(
+            form.encoder,
+            attributes,
+            rows["image"].cast(pa.string()).to_pylist(),
+            rows["identity"].cast(pa.string()).to_pylist(),
+            rows["norm"].to_numpy().astype(np.float32),
+            _matrix(rows["labels"], np.int8),
             methods,
             manifest,
             table,
         )
+        _refuse_misshapen(made)
     except FileNotFoundError as error:
         raise InputError(
             f"the evaluation in {folder} lacks {Path(error.filename or SCORES).name}: run its clip-smu evaluate again"
         ) from None
-    except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+        RecursionError,
+        pa.ArrowException,
+    ) as error:
         raise InputError(
             f"the evaluation in {folder} is damaged ({type(error).__name__}: {str(error).splitlines()[0]}): "
             "run its clip-smu evaluate again"
         ) from None
+    return made
+
+
+class _MethodForm(msgspec.Struct):
+    name: Name
+    kind: str = ""
+    encoder: str = ""
+    objective: str | None = None
+
+
+class _Form(msgspec.Struct):
+    """Those parts of evaluation.json that reports and commands use; others may be anything."""
+
+    format: int
+    encoder: str
+    methods: list[_MethodForm]
+    photos: Count = 0
+    persons: Count = 0
+    training_persons: str = ""
+    feeding: FeedingForm | None = None
+    join: dict[str, Count] = {}
+    unusable: dict[str, Count] = {}
+    train: dict[str, Any] | None = None
+    command: str = ""
+
+
+def _manifest(folder: Path) -> tuple[dict[str, Any], _Form]:
+    values = read_json(folder / MANIFEST, "an evaluation")
+    version = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
+    if version != FORMAT:
+        raise InputError(
+            f"{folder} has format {str(version)[:40]}, this version reads {FORMAT}: update clip-smu"
+        )
+    return values, checked(values, _Form, f"the evaluation in {folder} is damaged")
+
+
+def _refuse_misshapen(made: Evaluation) -> None:
+    """Raises ValueError where the parts of an evaluation do not belong together."""
+    shape = (len(made), len(made.attributes))
+    unknown = [name for name in made.attributes if name not in NAMES]
+    if unknown or len(set(made.attributes)) != len(made.attributes):
+        raise ValueError(f"attributes {', '.join(unknown) or 'that are there twice'}")
+    tables = [made.labels, *(part for one in made.methods.values() for part in _parts(one))]
+    if any(part.shape != shape for part in tables):
+        raise ValueError(f"expected {shape[0]} photos and {shape[1]} attributes in all columns")
+    if not np.isin(made.labels, (-1, 0, 1)).all():
+        raise ValueError("labels other than 1, -1 and 0")
+
+
+def _parts(one: Scored) -> tuple[NDArray[Any], ...]:
+    return one.scores, one.probabilities, one.verdicts
 
 
 def write_evaluation(evaluation: Evaluation, folder: str | Path) -> None:
@@ -243,10 +308,10 @@ def _lists(array: NDArray[np.generic]) -> pa.Array:
     )
 
 
-def _matrix(column: pa.ChunkedArray) -> Any:
+def _matrix(column: pa.ChunkedArray, kind: type[np.generic]) -> Any:
     """(N, K) array of a column of fixed-size lists."""
     width = column.type.list_size
     parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks]
     if not parts:
-        return np.empty((0, width), column.type.value_type.to_pandas_dtype())
-    return np.concatenate(parts)
+        return np.empty((0, width), kind)
+    return np.concatenate(parts).astype(kind, copy=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clip_smu.confounds import Confounds, read_confounds
+from clip_smu.documents import read_json
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, read_evaluation
 from clip_smu.methods import Method, load_method
@@ -107,10 +107,7 @@ def _run(folder: Path, allow_unfinished: bool) -> Source:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file} is not JSON ({error}): run the command that made it again") from None
+    values = read_json(file, "what clip-smu wrote")
     if not isinstance(values, dict):
         raise InputError(
             f"expected an object in {file}, found {type(values).__name__}: run the command that made it again"

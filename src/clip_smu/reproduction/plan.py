@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+
+from clip_smu.documents import Name, checked, read_toml
 from clip_smu.encoders.cards import ONNX
 from clip_smu.errors import InputError
 
@@ -127,12 +129,9 @@ def read_plan(
     file = Path(name)
     if str(name) in PLANS:
         file = Path(str(files("clip_smu"))) / "data" / "configs" / f"{name}.toml"
-    elif not file.is_file():
+    elif not file.exists():
         raise InputError(f"no plan called {name}: give {', '.join(PLANS)}, or a TOML file")
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"expected TOML in {file}, found: {error}") from None
+    values = read_toml(file, "a plan")
     unknown, missing = (
         sorted(values.keys() - _PLAN_KEYS),
         sorted({"name", "data", "encoders", "methods"} - values.keys()),
@@ -140,6 +139,7 @@ def read_plan(
     if unknown or missing:
         found = f"unknown {', '.join(unknown)}" if unknown else f"no {', '.join(missing)}"
         raise InputError(f"{file}: expected the keys {', '.join(sorted(_PLAN_KEYS))}; found {found}")
+    checked(values, _Form, f"{file}")
     try:
         places = _places(values["data"], data)
         chosen = tuple(_encoder(row, data, weights or data) for row in values["encoders"])
@@ -156,6 +156,53 @@ def read_plan(
     if len(set(names)) != len(names):
         raise InputError(f"{file}: encoders and methods need names of their own, found {', '.join(names)}")
     return plan
+
+
+Text = str | list[str]
+
+
+class _DataForm(msgspec.Struct, forbid_unknown_fields=True):
+    photos: Text = ""
+    labels: str = ""
+    train: str = ""
+    test: str = ""
+    pairs: str = ""
+    form: str = "maad"
+
+
+class _EncoderForm(msgspec.Struct):
+    """Other keys are methods' names, with settings for this encoder alone."""
+
+    name: Name
+    encoder: str = ""
+    templates: str = ""
+    card: dict[str, Any] = {}
+    options: dict[str, str | int | bool] = {}
+
+
+class _MethodForm(msgspec.Struct):
+    """Other keys are settings."""
+
+    name: Name
+    objective: str = ""
+    probe: str = ""
+    zero_shot: str = ""
+    encoders: list[str] = []
+
+
+class _Form(msgspec.Struct):
+    """A plan's TOML, as far as it does not hang on the methods; its keys are checked by name before."""
+
+    name: Name
+    data: _DataForm
+    encoders: Annotated[list[_EncoderForm], msgspec.Meta(min_length=1)]
+    methods: Annotated[list[_MethodForm], msgspec.Meta(min_length=1)]
+    labels_are: str = ""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+    erase: list[str] = []
+    within: list[str] = []
+    check_pairs: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
+    smoke: dict[str, int | dict[str, Any]] = {}
 
 
 def reference_of(plan: Plan, names: Iterable[str]) -> str:
@@ -199,6 +246,12 @@ def _places(values: dict[str, Any], data: Path) -> dict[str, Any]:
 
 def _encoder(values: dict[str, Any], data: Path, weights: Path) -> PlannedEncoder:
     settings = {k: v for k, v in values.items() if k not in _ENCODER_KEYS}
+    for name, given in settings.items():
+        if not isinstance(given, dict):
+            raise InputError(
+                f"the encoder {values['name']} has the key {name}, which is no table of a method's settings: expected "
+                f"{', '.join(sorted(_ENCODER_KEYS))}, or a method's name with its settings"
+            )
     if "templates" in values:
         stored = data / values["templates"]
         if not stored.exists():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.errors import InputError, InterpreterError
+from clip_smu.documents import bytes_of, refuse_changed, sha256_of
+from clip_smu.errors import ClipSmuError, InputError, InterpreterError
 from clip_smu.onnx_sessions import onnx_session
+from clip_smu.textfiles import require_file
 
 TOKENIZER_FILE = Path(__file__).parent / "mini_tokenizer.json"
 PAD, START, UNKNOWN, END = "<|pad|>", "<|startoftext|>", "<|unknown|>", "<|endoftext|>"
@@ -24,23 +28,34 @@ class TextEncoder:
         model: ONNX file with input ``input_ids`` (B, L) int64 and output ``text`` (B, d) float32.
         tokenizer: file of the ``tokenizers`` library.
         context: most tokens that the model reads; default, by the tokenizer: 32 of `mini`, 77 of CLIP.
+        noted: name → sha256 of the two files, as they were written; those not in it are not compared.
 
     Raises:
-        InterpreterError: a file is missing or cannot be read.
+        InterpreterError: a file is missing, is not the one that was noted, or cannot be read.
     """
 
-    def __init__(self, model: Path, tokenizer: Path, context: int | None = None) -> None:
-        from tokenizers import Tokenizer
+    def __init__(
+        self,
+        model: Path,
+        tokenizer: Path,
+        context: int | None = None,
+        *,
+        noted: Mapping[str, str] | None = None,
+    ) -> None:
 
         for file in (model, tokenizer):
-            if not file.is_file():
+            if not file.exists():
                 raise InterpreterError(f"the text encoder's file {file} is missing")
+            require_file(file, "the text encoder's file", InterpreterError)
+            if noted and file.name in noted:
+                where = f"the interpreter in {file.parent}"
+                refuse_changed(file.name, sha256_of(file), noted[file.name], where, InterpreterError)
+        self._where = f"the text encoder {model}"
+        self._tokenizer = read_tokenizer(tokenizer, InterpreterError)
         try:
-            self._tokenizer = Tokenizer.from_file(str(tokenizer))
             self._session = onnx_session(model)
-        except Exception as error:  # both libraries raise bare exceptions of their own
-            text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InterpreterError(f"the text encoder in {model.parent} cannot be read: {text}") from None
+        except Exception as error:  # the library raises bare exceptions of its own
+            raise InterpreterError(f"{self._where} cannot be read: {_why(error)}") from None
         mini = self._tokenizer.token_to_id(PAD) is not None
         self.context = context or (CONTEXT if mini else CLIP_CONTEXT)
 
@@ -49,11 +64,53 @@ class TextEncoder:
 
         Raises:
             InputError: a sentence is empty, or longer than the text encoder reads.
+            InterpreterError: the text encoder cannot be run, or gives no vectors.
         """
         ids = token_ids(self._tokenizer, sentences, self.context)
-        rows = [self._session.run(["text"], {"input_ids": row[None]})[0][0] for row in ids]
-        vectors = np.asarray(rows, dtype=np.float32)
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+        try:
+            rows = [self._session.run(["text"], {"input_ids": row[None]})[0][0] for row in ids]
+            vectors = np.asarray(rows, dtype=np.float32)
+        except Exception as error:  # the library raises bare exceptions of its own
+            raise InterpreterError(
+                f"{self._where} cannot be run: expected an input input_ids (B, L) and an output text (B, d), as of "
+                f"clip-smu encoders convert ({_why(error)})"
+            ) from None
+        norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        if vectors.ndim != 2 or not np.isfinite(norms).all() or not (norms > 0).all():
+            raise InterpreterError(
+                f"{self._where} gives no usable vectors, {vectors.shape}: copy its folder anew, or make it again"
+            )
+        return np.asarray(vectors / norms, dtype=np.float32)
+
+
+def read_tokenizer(path: Path, error: type[ClipSmuError] = InputError) -> Any:
+    """A tokenizer of the ``tokenizers`` library from its file.
+
+    Raises:
+        error: no regular file, over 64 MiB, or it cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    data = bytes_of(path, "a tokenizer.json", error)
+    with _tokenizer_errors(f"expected a tokenizer.json at {path}, cannot read it", error):
+        return Tokenizer.from_buffer(data)
+
+
+@contextmanager
+def _tokenizer_errors(what: str, error: type[ClipSmuError]) -> Iterator[None]:
+    """Bare exceptions of the library, and its panics, which are no ``Exception``, as ours."""
+    try:
+        yield
+    except ClipSmuError:
+        raise
+    except BaseException as problem:
+        if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
+            raise error(f"{what}: {_why(problem)}") from None
+        raise
+
+
+def _why(problem: BaseException) -> str:
+    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
 
 
 def token_ids(tokenizer: object, sentences: Sequence[str], context: int = CONTEXT) -> list[NDArray[np.int64]]:
@@ -66,7 +123,8 @@ def token_ids(tokenizer: object, sentences: Sequence[str], context: int = CONTEX
     for sentence in sentences:
         if not sentence.strip():
             raise InputError('the question is empty: give some words, as in "wears spectacles"')
-        encoding = tokenizer.encode(sentence)  # type: ignore[attr-defined]
+        with _tokenizer_errors("the text encoder's tokenizer cannot read the sentence", InterpreterError):
+            encoding = tokenizer.encode(sentence)  # type: ignore[attr-defined]
         if len(encoding.ids) > context:
             raise InputError(
                 f"the sentence has {len(encoding.ids)} tokens and the text encoder reads {context}: shorten it"

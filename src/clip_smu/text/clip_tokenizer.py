@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
+from clip_smu.textfiles import require_file
 
 CONTEXT = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
 _WORD_END = "</w>"
+_MOST_LETTERS = 16 << 20  # CLIP's file has 3.2 million
 _MERGES = 49152 - 256 - 2  # of the merges in the file, those that CLIP uses
 _PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 
@@ -37,10 +39,7 @@ class ClipTokenizer:
     """
 
     def __init__(self, vocabulary: Path) -> None:
-        if not vocabulary.is_file():
-            raise InputError(
-                f"expected CLIP's bpe_simple_vocab_16e6.txt.gz or a tokenizer.json, found nothing at {vocabulary}"
-            )
+        require_file(vocabulary, "CLIP's bpe_simple_vocab_16e6.txt.gz or a tokenizer.json")
         self._tokenizer = _from_json(vocabulary) if vocabulary.suffix == ".json" else _from_merges(vocabulary)
         self.start, self.end = (self._tokenizer.token_to_id(token) for token in (START, END))
         if self.start is None or self.end is None:
@@ -122,7 +121,7 @@ def _from_merges(vocabulary: Path) -> Any:
     try:
         opener = gzip.open if vocabulary.suffix == ".gz" else open
         with opener(vocabulary, "rt", encoding="utf-8") as file:
-            lines = file.read().split("\n")
+            lines = file.read(_MOST_LETTERS).split("\n")  # a bomb of a .gz ends here
         merges = [(first, second) for first, second in (line.split() for line in lines[1 : _MERGES + 1])]
     except (OSError, ValueError, EOFError):
         merges = []
@@ -143,12 +142,9 @@ def _from_merges(vocabulary: Path) -> Any:
 
 
 def _from_json(path: Path) -> Any:
-    from tokenizers import Tokenizer
+    from clip_smu.text import read_tokenizer
 
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare exceptions
-        raise InputError(f"expected a tokenizer.json in {path}, cannot read it: {error}") from None
+    tokenizer = read_tokenizer(path)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -1,0 +1,126 @@
+"""What interpreter.json and probe.json hold, as typed forms: every field with its type and range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from clip_smu.attributes import NAMES
+from clip_smu.documents import Count, Finite, Name, Positive, Share
+
+_KNOWN = frozenset(NAMES)
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Dim = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+
+
+class EvidenceForm(msgspec.Struct):
+    """As :class:`clip_smu.interpreter.Evidence`, with null for NaN."""
+
+    auc: Share | None
+    low: Share | None
+    high: Share | None
+    n_positive: Count
+    n_negative: Count
+    green_error: Share | None
+    red_error: Share | None
+    coverage: Share | None
+    label_accuracy: Share | None
+    reason: str
+
+
+class AttributeForm(msgspec.Struct):
+    """Calibration and evidence of one attribute; a bound of 2 or -1 is one that no probability reaches."""
+
+    name: str
+    slope: Finite
+    intercept: Finite
+    green: Annotated[float, msgspec.Meta(ge=0, le=2)]
+    red: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+    evidence: EvidenceForm
+
+    def __post_init__(self) -> None:
+        if self.name not in _KNOWN:
+            raise ValueError(f"expected the name of one of the 47 attributes, got {self.name[:40]!r}")
+        if self.red > self.green:
+            raise ValueError(f"expected red below green, got {self.red} and {self.green}")
+
+
+class FiguresForm(msgspec.Struct):
+    """Of a check of how an encoder is fed."""
+
+    accuracy: Share
+
+
+class FeedingForm(msgspec.Struct):
+    """What evidence keeps of such a check; see :func:`clip_smu.feeding.read_check`."""
+
+    encoder: str
+    figures: FiguresForm
+    photos: Count
+    rejected: dict[str, Count]
+    misfed: list[str]
+    tried: list[str]
+
+
+class ProvenanceForm(msgspec.Struct):
+    """Those parts of a provenance that reports, cards and commands use; others may be anything."""
+
+    job: str | None = None
+    objective: str = ""
+    text_encoder: str = ""
+    context: Positive | None = None
+    evidence_from: str = ""
+    trained_on: dict[str, float | str | None] | None = None
+    calibrated_on: dict[str, float | str | None] | None = None
+    feeding: FeedingForm | None = None
+    verdicts: dict[str, float | None] | None = None
+    config: dict[str, Any] | None = None
+    settings: dict[str, Any] | None = None
+    captions: dict[str, Any] | None = None
+    versions: dict[str, str] | None = None
+    machine: str = ""
+
+
+class MethodForm(msgspec.Struct, kw_only=True):
+    """What both kinds of folder hold.
+
+    Attributes:
+        files: name → sha256 of the other files, as they were written; those of before this was kept are not listed.
+    """
+
+    format: int
+    name: Name
+    encoder: Name
+    dim: Dim
+    error_rate: Share
+    attributes: Annotated[list[AttributeForm], msgspec.Meta(min_length=1, max_length=len(NAMES))]
+    provenance: ProvenanceForm
+    files: dict[str, Sha256] = {}
+
+    def __post_init__(self) -> None:
+        names = [row.name for row in self.attributes]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"expected each attribute once, got {twice[0]} twice")
+
+
+class InterpreterForm(MethodForm, kw_only=True):
+    """interpreter.json."""
+
+    known_words: list[str]
+
+
+class ProbeForm(MethodForm, kw_only=True):
+    """probe.json; ``layers`` are the shapes of the weights, each layer's output the next one's input."""
+
+    kind: Name
+    layers: Annotated[list[tuple[Dim, Dim]], msgspec.Meta(min_length=1, max_length=16)]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        widths = [self.dim, *(out for _, out in self.layers)]
+        if [shape[0] for shape in self.layers] != widths[:-1] or widths[-1] != len(self.attributes):
+            raise ValueError(
+                f"expected layers from {self.dim} to {len(self.attributes)} numbers, got {list(self.layers)}"
+            )
