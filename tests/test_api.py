@@ -33,7 +33,7 @@ FLOORS = [
         "outputs",
         "onnx_sessions",
     },
-    {"metrics", "images", "landmarks", "calibrate", "logistic", "tensors", "records"},
+    {"metrics", "images", "landmarks", "calibrate", "logistic", "likeness", "tensors", "records"},
     {"photos", "detect", "align", "text"},
     {"encoders"},
     {"templates", "encoding", "verification", "downloads"},

@@ -14,7 +14,15 @@ from PIL import Image
 
 from clip_smu.align import crops as aligned_crops
 from clip_smu.encoders import CARDS, EncoderCard, EncoderOptions, card, load_encoder
-from clip_smu.encoders.cards import converted_card, locate, own_encoder, read_card, write_card
+from clip_smu.encoders.cards import (
+    checkpoint_name,
+    converted_card,
+    differences,
+    locate,
+    own_encoder,
+    read_card,
+    write_card,
+)
 from clip_smu.encoders.network import Network, feed
 from clip_smu.encoders.onnx import OnnxEncoder, box_crop, centre_crop
 from clip_smu.encoding import encode_photos
@@ -258,20 +266,65 @@ def test_converted_weights_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: NDArray[np.uint8]
 ) -> None:
     monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
-    folder = tmp_path / "encoders" / "adaface-ir50"
-    folder.mkdir(parents=True)
-    path = net(folder / "adaface-ir50.onnx", norm=True)
     from clip_smu.encoders.files import sha256
 
-    made = converted_card("adaface-ir50", path, sha256(path), "a.ckpt", "RGB")
-    assert made is not None
-    assert (made.channels, made.norm_output, made.normalised) == ("RGB", "norm", True)
-    write_card(folder / "card.toml", replace(made, dim=3))
-    encoder = load_encoder("adaface-ir50", CROPPED)
-    assert encoder.card.filename == "adaface-ir50.onnx"
-    ((face,),) = encoder.encode([crop])
-    assert np.linalg.norm(face.template) == pytest.approx(1, abs=1e-6)
-    assert converted_card("clip-vit-b32-text", path, "", "a.pt") is None
+    def converted(checkpoint: str) -> str:
+        called = checkpoint_name("adaface-ir50", checkpoint * 64)
+        folder = tmp_path / "encoders" / called
+        folder.mkdir(parents=True)
+        path = net(folder / "adaface-ir50.onnx", norm=True)
+        made = converted_card("adaface-ir50", called, path, sha256(path), f"{checkpoint}.ckpt", "RGB")
+        assert made is not None
+        assert (made.channels, made.norm_output, made.normalised) == ("RGB", "norm", True)
+        write_card(folder / "card.toml", replace(made, dim=3))
+        return called
+
+    first = converted("a")
+    assert first == "adaface-ir50-aaaaaaaa"
+    for name in (first, "adaface-ir50"):  # the only checkpoint of it, so its architecture is enough
+        encoder = load_encoder(name, CROPPED)
+        assert encoder.card.filename == "adaface-ir50.onnx"
+        assert encoder.card.name == first  # what templates are said to be of
+        ((face,),) = encoder.encode([crop])
+        assert np.linalg.norm(face.template) == pytest.approx(1, abs=1e-6)
+    assert converted_card("clip-vit-b32-text", "x", Path("x"), "", "a.pt") is None
+    second = converted("b")
+    assert load_encoder(second, CROPPED).card.name == second
+    with pytest.raises(EncoderError, match=f"several checkpoints of adaface-ir50 .* {first}, {second}"):
+        load_encoder("adaface-ir50", CROPPED)
+    with pytest.raises(EncoderError, match=f"no encoder is called 'none': choose one of .*{second}"):
+        load_encoder("none", CROPPED)
+
+
+_OTHER: list[tuple[dict[str, Any], str]] = [
+    ({"channels": "RGB"}, "channels BGR, not RGB"),
+    ({"mean": (127.5, 127.5, 0.0)}, "mean 127.5 127.5 127.5, not 127.5 127.5 0"),
+    ({"std": (1.0, 1.0, 1.0)}, "std 127.5 127.5 127.5, not 1 1 1"),
+    ({"input_size": (96, 96)}, "input_size 112 112, not 96 96"),
+    ({"alignment": "box"}, "alignment five-point-112, not box"),
+    ({"fit": "umeyama"}, "fit adaface, not umeyama"),
+    ({"normalised": False}, "normalised True, not False"),
+    ({"dim": 128}, "dim 512, not 128"),
+    ({"sha256": "ab" * 32}, "sha256 9c0ae385d736..., not abababababab..."),
+    ({"sha256": "", "name": "mine"}, "name adaface-ir50, not mine"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), _OTHER)
+def test_cards_that_make_other_templates(change: dict[str, Any], told: str) -> None:
+    own = card("adaface-ir50")
+    assert differences(own, replace(own, **change)) == [told]
+
+
+def test_cards_that_make_the_same_templates() -> None:
+    own = card("adaface-ir50")
+    same = [
+        {"paper": "x", "licence_weights": "x", "sources": ("x",), "family": "x", "filename": "x"},
+        {"name": "mine"},  # the same file by another name
+        {"sha256": ""},
+        {"mean": (127.5 + 1e-9,) * 3},
+    ]
+    assert all(differences(own, replace(own, **change)) == [] for change in same)
 
 
 @pytest.mark.parametrize(

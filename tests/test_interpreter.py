@@ -87,6 +87,29 @@ def test_refuses_another_encoder(toy: Interpreter) -> None:
         toy.check_templates(card("dlib"), 128)
 
 
+def test_refuses_templates_of_the_same_encoder_fed_otherwise(toy: Interpreter, tmp_path: Path) -> None:
+    """The name alone is not enough: the whole card is kept, and what differs is said."""
+    own = replace(card("adaface-ir50"), dim=DIM)
+    replace(toy, encoder=own.name, card=own).save(tmp_path / "it")
+    reader = load_interpreter(tmp_path / "it")
+    assert reader.card == own
+    reader.check_templates(own, DIM)
+    with pytest.raises(
+        EncoderError, match=r"another adaface-ir50 \(channels BGR, not RGB; mean .*\): use an"
+    ):
+        reader.check_templates(replace(own, channels="RGB", mean=(0.0, 0.0, 0.0)), DIM)
+    with pytest.raises(EncoderError, match=r"\(sha256 9c0ae385d736\.\.\., not 0{12}\.\.\.\)"):
+        reader.check_templates(replace(own, sha256="0" * 64), DIM)
+
+
+def test_refuses_a_folder_whose_card_is_of_another_encoder(toy: Interpreter, tmp_path: Path) -> None:
+    replace(toy, card=card("dlib")).save(tmp_path / "it")
+    with pytest.raises(
+        InterpreterError, match="reads templates of toy of length 16, its encoder's card is of dlib"
+    ):
+        load_interpreter(tmp_path / "it")
+
+
 def test_save_and_load(toy: Interpreter, tmp_path: Path) -> None:
     toy.save(tmp_path / "it")
     read = load_interpreter(tmp_path / "it")
@@ -147,6 +170,12 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
         shipped.ask("hat " * 40, np.ones(128))
     shutil.copytree(shipped.folder, tmp_path / "it")
     (tmp_path / "it/text_encoder.onnx").write_bytes(b"junk")
+    with pytest.raises(
+        InterpreterError, match=r"text_encoder\.onnx is not the file that was written with it"
+    ):
+        load_interpreter(tmp_path / "it").ask("a hat", np.ones(128))
+    file = tmp_path / "it/interpreter.json"
+    file.write_text(file.read_text().replace('"text_encoder.onnx": "', '"another.onnx": "'))
     with pytest.raises(InterpreterError, match="cannot be read"):
         load_interpreter(tmp_path / "it").ask("hat", np.ones(128))
 

@@ -94,6 +94,15 @@ def test_refuses_other_templates(toy: Probe) -> None:
     toy.check_templates(None, DIM)
 
 
+def test_keeps_its_encoders_card(toy: Probe, tmp_path: Path) -> None:
+    own = replace(card("dlib"), dim=DIM)
+    replace(toy, encoder="dlib", card=own).save(tmp_path / "it")
+    probe = load_probe(tmp_path / "it")
+    probe.check_templates(own, DIM)
+    with pytest.raises(EncoderError, match=r"another dlib \(channels RGB, not BGR\): use a probe"):
+        probe.check_templates(replace(own, channels="BGR"), DIM)
+
+
 def test_refuses_broken_folders(toy: Probe, tmp_path: Path) -> None:
     with pytest.raises(InterpreterError, match=r"is not a probe: probe\.json is missing"):
         load_probe(tmp_path)

@@ -67,7 +67,7 @@ def read_toml(path: Path, what: str, error: type[ClipSmuError] = InputError) -> 
         values = tomllib.loads(text)
         _refuse_depth(values)
     except (ValueError, RecursionError) as problem:
-        raise error(f"expected {what} at {path} in TOML, found: {_why(problem)}") from None
+        raise error(f"expected TOML in {what} at {path}, found: {_why(problem)}") from None
     return values
 
 

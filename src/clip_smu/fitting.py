@@ -303,7 +303,7 @@ def fit(
         "seconds": round(time.time() - started, 1),
         "prompts_sha256": hashlib.sha256(positive.tobytes() + negative.tobytes()).hexdigest(),
     }
-    interpreter = replace(reader, evidence=evidence, provenance=provenance)
+    interpreter = replace(reader, evidence=evidence, provenance=provenance, card=table.card)
     if trainer.ranks.main:
         write_model_card(interpreter, output)
         interpreter.save(output)  # interpreter.json last: its presence says that the folder is whole

@@ -29,10 +29,10 @@ from clip_smu.attributes import by_name
 from clip_smu.calibrate import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.captions import describe, words
 from clip_smu.documents import checked, read_json, sha256_of
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.hiding import Hide, refuse_question, shown_columns
-from clip_smu.records import AttributeForm, InterpreterForm
+from clip_smu.records import AttributeForm, InterpreterForm, MethodForm
 from clip_smu.storage import write_json
 from clip_smu.templates.table import usable, why_unusable
 from clip_smu.tensors import read_tensors, real_array, write_tensors
@@ -185,6 +185,7 @@ class Interpreter:
         provenance: how it was made: data, seed, versions, hashes, figures.
         folder: where its files lie.
         files: name → sha256 of the files in the folder, as they were written; empty where not known.
+        card: the whole card of the encoder; ``None`` where the templates of the fit had none.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Interpreter:
     provenance: dict[str, Any]
     folder: Path | None = None
     files: dict[str, str] = field(default_factory=dict)
+    card: EncoderCard | None = None
 
     @property
     def dim(self) -> int:
@@ -285,6 +287,7 @@ class Interpreter:
                 "format": FORMAT,
                 "name": self.name,
                 "encoder": self.encoder,
+                "encoder_card": self.card.to_dict() if self.card else None,
                 "dim": self.dim,
                 "error_rate": self.error_rate,
                 "files": files,
@@ -295,13 +298,15 @@ class Interpreter:
         )
 
     def check_templates(self, card: EncoderCard | None, dim: int | None) -> None:
-        """Refuses templates of another encoder or length; those without a card pass if their length fits.
+        """Refuses templates of another encoder, of one fed otherwise, or of another length.
+
+        Those without a card pass if their length fits.
 
         Raises:
-            EncoderError: they come from another encoder.
+            EncoderError: they come from another encoder; the message says in what its card differs.
             TemplateError: they have another length than ``self.dim``.
         """
-        check_source("interpreter", self.name, self.encoder, self.dim, card, dim)
+        check_source("interpreter", self.name, self.encoder, self.card, self.dim, card, dim)
 
     @cached_property
     def _directions(self) -> Floats:
@@ -350,20 +355,31 @@ class Interpreter:
 
 
 def check_source(
-    kind: str, name: str, encoder: str, own_dim: int, card: EncoderCard | None, dim: int | None
+    kind: str,
+    name: str,
+    encoder: str,
+    own_card: EncoderCard | None,
+    own_dim: int,
+    card: EncoderCard | None,
+    dim: int | None,
 ) -> None:
     """Refuses templates that the interpreter or probe (``kind``) called ``name`` was not made for.
 
     Raises:
-        EncoderError: ``card`` is of another encoder than ``encoder``.
+        EncoderError: ``card`` is of another encoder than ``encoder``, or of one that is fed otherwise than ``own_card``
+            says.
         TemplateError: ``dim`` is another length than ``own_dim``.
     """
-    if card is not None and card.name != encoder:
+    if card is not None:
         article = "an" if kind == "interpreter" else "a"
-        raise EncoderError(
-            f"the {kind} {name} reads templates of {encoder}, these are of {card.name}: "
-            f"use {article} {kind} that was fitted to {card.name}"
-        )
+        differing = differences(own_card, card) if own_card is not None else []
+        if differing or (own_card is None and card.name != encoder):
+            told = f" ({'; '.join(differing)})" if differing else ""
+            raise EncoderError(
+                f"the {kind} {name} reads templates of {encoder}, these are of "
+                f"{card.name if card.name != encoder else f'another {encoder}'}{told}: "
+                f"use {article} {kind} that was fitted to templates like these"
+            )
     if dim is not None and dim != own_dim:
         raise TemplateError(
             f"the {kind} {name} reads templates of length {own_dim} ({encoder}), found length {dim}"
@@ -448,7 +464,28 @@ def _read(folder: Path) -> Interpreter:
         values["provenance"],
         folder,
         form.files,
+        read_own_card(form, f"the interpreter in {folder}"),
     )
+
+
+def read_own_card(form: MethodForm, where: str) -> EncoderCard | None:
+    """The card of the encoder that a folder's method reads; ``None``: it was fitted to templates without one.
+
+    Raises:
+        InterpreterError: it is damaged, or not of the encoder that the folder names.
+    """
+    if form.encoder_card is None:
+        return None
+    try:
+        card = EncoderCard.from_dict(form.encoder_card)
+    except EncoderError as error:
+        raise InterpreterError(f"{where} is damaged: {error}") from None
+    if (card.name, card.dim) != (form.encoder, form.dim):
+        raise InterpreterError(
+            f"{where} is damaged: it reads templates of {form.encoder} of length {form.dim}, its encoder's card is of "
+            f"{card.name} with {card.dim}"
+        )
+    return card
 
 
 def require_files(folder: Path, what: str, names: Sequence[str]) -> None:

@@ -28,6 +28,7 @@ from clip_smu.interpreter import (
     check_source,
     read_attribute_rows,
     read_manifest,
+    read_own_card,
     require_files,
     without_nan,
 )
@@ -58,6 +59,7 @@ class Probe:
         provenance: how it was made: data, seed, versions, hashes, figures.
         folder: where its files lie.
         files: name → sha256 of the files in the folder, as they were written; empty where not known.
+        card: the whole card of the encoder; ``None`` where the templates of the fit had none.
 
     Example:
         >>> import numpy as np
@@ -83,6 +85,7 @@ class Probe:
     provenance: dict[str, Any]
     folder: Path | None = None
     files: dict[str, str] = field(default_factory=dict)
+    card: EncoderCard | None = None
 
     @property
     def dim(self) -> int:
@@ -105,13 +108,15 @@ class Probe:
             return hidden, *apply(self.calibration, hidden)
 
     def check_templates(self, card: EncoderCard | None, dim: int | None) -> None:
-        """Refuses templates of another encoder or length; those without a card pass if their length fits.
+        """Refuses templates of another encoder, of one fed otherwise, or of another length.
+
+        Those without a card pass if their length fits.
 
         Raises:
-            EncoderError: they come from another encoder.
+            EncoderError: they come from another encoder; the message says in what its card differs.
             TemplateError: they have another length than ``self.dim``.
         """
-        check_source("probe", self.name, self.encoder, self.dim, card, dim)
+        check_source("probe", self.name, self.encoder, self.card, self.dim, card, dim)
 
     def save(self, folder: str | Path) -> None:
         """Writes ``weights.safetensors``, then ``probe.json``, whose presence says that the folder is whole."""
@@ -126,6 +131,7 @@ class Probe:
                 "format": FORMAT,
                 "name": self.name,
                 "encoder": self.encoder,
+                "encoder_card": self.card.to_dict() if self.card else None,
                 "kind": self.kind,
                 "dim": self.dim,
                 "layers": [list(weight.shape) for weight, _ in self.layers],
@@ -178,4 +184,5 @@ def load_probe(folder: str | Path) -> Probe:
         values["provenance"],
         folder,
         form.files,
+        read_own_card(form, where),
     )

@@ -276,7 +276,7 @@ def fit_probe(
     with storage_errors(output):
         (output / _UNFINISHED).touch()  # killed between its two files, the same command goes on
         (output / MANIFEST).unlink(missing_ok=True)  # until the new weights are there, there is no probe
-    replace(probe, evidence=evidence, provenance=provenance).save(output)
+    replace(probe, evidence=evidence, provenance=provenance, card=table.card).save(output)
     (output / _UNFINISHED).unlink()
     return load_probe(output)
 

@@ -87,6 +87,7 @@ class MethodForm(msgspec.Struct, kw_only=True):
 
     Attributes:
         files: name → sha256 of the other files, as they were written; those of before this was kept are not listed.
+        encoder_card: fields of the encoder's :class:`~clip_smu.encoders.EncoderCard`; null where it was not known.
     """
 
     format: int
@@ -97,6 +98,7 @@ class MethodForm(msgspec.Struct, kw_only=True):
     attributes: Annotated[list[AttributeForm], msgspec.Meta(min_length=1, max_length=len(NAMES))]
     provenance: ProvenanceForm
     files: dict[str, Sha256] = {}
+    encoder_card: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.attributes]

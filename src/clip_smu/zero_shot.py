@@ -27,7 +27,7 @@ from clip_smu.attributes import ATTRIBUTES, NAMES, by_name
 from clip_smu.calibrate import Calibration, calibrate
 from clip_smu.captions import prompt, vocabulary, words
 from clip_smu.documents import checked, read_json
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.cards import EncoderCard, card
 from clip_smu.errors import (
     EncoderError,
     InputError,
@@ -76,7 +76,8 @@ def zero_shot(
             writes it) and its ``tokenizer.json`` or ``bpe_simple_vocab_16e6.txt.gz``; or a CLIP in transformers'
             form, a folder or a name on the Hugging Face Hub (these need the extra [train]).
         output: folder of the interpreter.
-        encoder: name of the encoder whose templates it reads: the image half of the same CLIP.
+        encoder: name of the encoder whose templates it reads: the image half of the same CLIP; a checkpoint that
+            ``encoders convert`` made of it (``clip-vit-b32-0f3a2b1c``) may also be told by the templates' card.
         templates, labels: of faces to calibrate and measure on; both or neither.
         train: names of the photos to calibrate on (a list, or a file with one name a line); default, all.
         test: names of photos of other persons to measure the evidence on. Without it one of five identity folds
@@ -110,9 +111,10 @@ def zero_shot(
         raise InputError("a list names photos to calibrate or measure on: give templates and labels with it")
     output, started = Path(output), time.time()
     faces = None if templates is None or labels is None else _faces(templates, labels, train, test)
-    if faces is not None and faces.encoder not in (None, encoder):
+    row = _card_of(encoder) if faces is None or faces.card is None else faces.card
+    if row is not None and row.name != encoder and not row.name.startswith(f"{encoder}-"):
         raise EncoderError(
-            f"the interpreter is to read templates of {encoder}, these are of {faces.encoder}: "
+            f"the interpreter is to read templates of {encoder}, these are of {row.name}: "
             "give templates of that encoder, or name this one"
         )
     source, prompts = _Source.find(text_encoder), [prompt(row) for row in ATTRIBUTES]
@@ -137,10 +139,10 @@ def zero_shot(
     (output / "interpreter.json").unlink(missing_ok=True)  # it says that the folder is whole: now it is not
     text = source.install(output)
     positive = text.encode(prompts)
-    _check_length(positive.shape[1], encoder, faces)
+    _check_length(positive.shape[1], row, faces)
     reader = Interpreter(
         name or output.resolve().name,
-        encoder,
+        row.name if row else encoder,
         NAMES,
         positive,
         np.zeros_like(positive),
@@ -171,7 +173,7 @@ def zero_shot(
         "seconds": round(time.time() - started, 1),
         "prompts_sha256": hashlib.sha256(positive.tobytes()).hexdigest(),
     }
-    interpreter = replace(reader, provenance=provenance)
+    interpreter = replace(reader, provenance=provenance, card=row)
     _write_card(interpreter, output)
     interpreter.save(output)
     return load_interpreter(output)
@@ -282,15 +284,22 @@ def _towers() -> Any:
     return towers
 
 
-def _check_length(found: int, encoder: str, faces: _Faces | None) -> None:
+def _card_of(encoder: str) -> EncoderCard | None:
+    """The encoder's card; ``None`` for one of the user's own, whose card is with its templates."""
+    try:
+        return card(encoder)
+    except EncoderError:
+        return None
+
+
+def _check_length(found: int, row: EncoderCard | None, faces: _Faces | None) -> None:
     """Text and image vectors must be of one space."""
     if faces is not None:
         expected, what = faces.calibrate.templates.vectors.shape[1], "the templates"
+    elif row is not None:
+        expected, what = row.dim, f"templates of {row.name}"
     else:
-        try:
-            expected, what = card(encoder).dim, f"templates of {encoder}"
-        except EncoderError:
-            return  # an encoder of the user's own: its card is with its templates
+        return
     if expected != found:
         raise EncoderError(
             f"the text encoder gives vectors of length {found}, {what} have {expected}: "
@@ -329,7 +338,7 @@ def _known_words(tokenizer: Path) -> frozenset[str]:
 class _Faces:
     """Faces to calibrate on, and those to measure on."""
 
-    encoder: str | None
+    card: EncoderCard | None
     calibrate: Labelled
     measure: Labelled
     measured_on: str
@@ -349,7 +358,7 @@ def _faces(
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
     known = _joined(table, rows, train)
-    own = table.card.name if table.card else None
+    own = table.card
     if test is not None:
         checked = _joined(table, rows, test)
         both = in_both(known.templates.identities, checked.templates.identities)

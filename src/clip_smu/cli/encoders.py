@@ -31,9 +31,10 @@ Photos = Annotated[
 @app.command("list")
 def list_encoders(as_json: AsJson = False) -> None:
     """List the encoders, and which of them are ready to use."""
-    from clip_smu.encoders.cards import CARDS, card, locate
+    from clip_smu.encoders.cards import CARDS, converted, weights_folder
 
-    rows = [(card(row.name), locate(row.name)[1]) for row in CARDS]
+    rows = [(row, weights_folder(row.name) / row.filename if row.filename else None) for row in CARDS]
+    rows += [(row, weights_folder(row.name) / row.filename) for row in converted()]
     if as_json:
         values = [{**row.to_dict(), "ready": path is None or path.is_file()} for row, path in rows]
         write(json.dumps(values, ensure_ascii=False))
@@ -43,7 +44,7 @@ def list_encoders(as_json: AsJson = False) -> None:
             state = "ready" if path else "with the extra [dlib]"
         else:
             state = f"pull{', --accept-licence' if row.restricted else ''}" if row.sha256 else "convert"
-        write(f"{row.name:15} {row.dim:4d}  {state:24} {row.family}")
+        write(f"{row.name:21} {row.dim:4d}  {state:24} {row.family}")
 
 
 @app.command()
@@ -85,7 +86,7 @@ def convert(
     architecture: Annotated[str, typer.Option(help="What it is: adaface-ir50, swinface, clip-vit-b32 ...")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder; default, where -e ARCHITECTURE finds it."),
+        typer.Option("--output", "-o", help="Folder; default, where -e finds it by its name."),
     ] = None,
     flip_fusion: Annotated[
         bool, typer.Option("--flip-fusion", help="AdaFace: add the mirror image's vector.")
@@ -97,21 +98,34 @@ def convert(
         ),
     ] = None,
 ) -> None:
-    """Turn an official checkpoint into ONNX and a card; accepted only if both give the same numbers."""
-    from clip_smu.encoders.cards import CARD_FILE, converted_card, weights_folder, write_card
+    """Turn an official checkpoint into ONNX and a card; accepted only if both give the same numbers.
+
+    It is called ARCHITECTURE-XXXXXXXX, by the first digits of the checkpoint's sha256: two checkpoints, two names.
+    """
+    from clip_smu.documents import sha256_of
+    from clip_smu.encoders.cards import (
+        CARD_FILE,
+        checkpoint_name,
+        converted_card,
+        weights_folder,
+        write_card,
+    )
+    from clip_smu.textfiles import require_file
 
     if channels not in (None, "RGB", "BGR"):
         raise InputError(f"--channels is RGB or BGR, not {channels!r}")
     from clip_smu.convert import convert as run
 
-    folder = output or weights_folder(architecture)
+    require_file(checkpoint, "a checkpoint")
+    called = checkpoint_name(architecture, sha256_of(checkpoint), flip_fusion=flip_fusion)
+    folder = output or weights_folder(called)
     done = run(checkpoint, architecture, folder, flip_fusion=flip_fusion)
     write(f"{done.path}: sha256 {done.sha256}, opset {done.opset}")
     write(f"largest difference from PyTorch: {done.largest_difference:.1e} of the largest number")
-    row = converted_card(done.architecture, done.path, done.sha256, str(checkpoint.name), channels)
+    row = converted_card(done.architecture, called, done.path, done.sha256, checkpoint.name, channels)
     if row is not None:
         write_card(folder / CARD_FILE, row)
-        used = f"-e {architecture}" if output is None else f"-e onnx:{done.path}"
+        used = f"-e {called}" if output is None else f"-e onnx:{done.path}"
         write(f"{folder / CARD_FILE}: use it with {used}")
 
 

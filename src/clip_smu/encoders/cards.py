@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ FITS = ("umeyama", "adaface")
 ONNX = "onnx:"
 CARD = "?card="
 CARD_FILE = "card.toml"
+_DIGITS = 8  # of a checkpoint's sha256, in the name of what was converted from it
 MOST_DIM, MOST_SIDE = 65_536, 8192
 # what a user's own card may leave out
 _UNSTATED: dict[str, Any] = {
@@ -99,6 +101,41 @@ class EncoderCard:
         return made
 
 
+# what changes templates; name and sha256, which say whose they are, are compared apart, and licences and papers never
+_FEEDING = ("dim", "input_size", "channels", "mean", "std", "alignment", "fit", "normalised")
+
+
+def differences(own: EncoderCard, other: EncoderCard) -> list[str]:
+    """What of two cards makes different templates: ``FIELD OWN, not OTHER`` of each such field.
+
+    Two files with one sha256 are one network, whatever they are called; where a sha256 is not known, names must agree.
+
+    Example:
+        >>> differences(card("dlib"), dataclasses.replace(card("dlib"), paper="another", channels="BGR"))
+        ['channels RGB, not BGR']
+    """
+    pairs = [(name, getattr(own, name), getattr(other, name)) for name in _FEEDING]
+    found = [(name, a, b) for name, a, b in pairs if not _same(a, b)]
+    if own.sha256 and other.sha256:
+        if own.sha256 != other.sha256:
+            found.insert(0, ("sha256", f"{own.sha256[:12]}...", f"{other.sha256[:12]}..."))
+    elif own.name != other.name:
+        found.insert(0, ("name", own.name, other.name))
+    return [f"{name} {_shown(a)}, not {_shown(b)}" for name, a, b in found]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, float) or isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(a == b)
+
+
+def _shown(value: Any) -> str:
+    return " ".join(f"{one:g}" for one in value) if isinstance(value, tuple) else str(value)
+
+
 def card(name: str) -> EncoderCard:
     """The card of an encoder: a row of :data:`CARDS`, what ``convert`` made of it, or ``onnx:PATH``.
 
@@ -110,6 +147,9 @@ def card(name: str) -> EncoderCard:
 
 def locate(name: str) -> tuple[EncoderCard, Path | None]:
     """The card of an encoder and where its ONNX file belongs (which may not be there yet).
+
+    ``adaface-ir50-0f3a2b1c`` is a checkpoint that ``encoders convert`` made; ``adaface-ir50`` alone is the released
+    file, or where that is not there the one converted checkpoint of it.
 
     ``onnx:PATH?card=CARD.toml`` is anybody's model; without ``?card=`` the card is PATH with the ending
     ``.toml``, or ``card.toml`` beside it.
@@ -124,10 +164,20 @@ def locate(name: str) -> tuple[EncoderCard, Path | None]:
             if not row.filename:
                 return row, None
             folder = weights_folder(name)
-            if (folder / CARD_FILE).is_file():  # the user converted a checkpoint
+            made = [] if (folder / row.filename).is_file() else converted(name)
+            if len(made) > 1:
+                raise EncoderError(
+                    f"several checkpoints of {name} were converted: say which, {', '.join(one.name for one in made)}"
+                )
+            if made:
+                folder, row = weights_folder(made[0].name), made[0]
+            elif (folder / CARD_FILE).is_file():  # converted before checkpoints had names of their own
                 row = read_card(folder / CARD_FILE)
             return row, folder / row.filename
-    known = ", ".join(row.name for row in CARDS)
+    made = [one for one in converted() if one.name == name]
+    if made:
+        return made[0], weights_folder(name) / made[0].filename
+    known = ", ".join(row.name for row in [*CARDS, *converted()])
     raise EncoderError(f"no encoder is called {name!r}: choose one of {known}, or onnx:PATH for your own")
 
 
@@ -138,6 +188,27 @@ def own_encoder(model: str, card_file: Path | None) -> str:
     if not model.startswith(ONNX):
         raise EncoderError(f"a card file belongs to an encoder given as onnx:PATH, found {model!r}")
     return f"{model.split(CARD)[0]}{CARD}{card_file}"
+
+
+def converted(architecture: str = "") -> list[EncoderCard]:
+    """Cards of the checkpoints that ``encoders convert`` put into the cache; default, of all architectures."""
+    root = weights_folder("")
+    pattern = re.compile(rf"{re.escape(architecture) or '.+'}-[0-9a-f]{{{_DIGITS}}}")
+    files = sorted(root.glob(f"*/{CARD_FILE}")) if root.is_dir() else []
+    return [read_card(file) for file in files if pattern.fullmatch(file.parent.name)]
+
+
+def checkpoint_name(architecture: str, sha256: str, *, flip_fusion: bool = False) -> str:
+    """What a converted checkpoint is called: two files, two names.
+
+    Args:
+        sha256: of the checkpoint, hex.
+
+    Example:
+        >>> checkpoint_name("adaface-ir50", "0f3a2b1c" * 8)
+        'adaface-ir50-0f3a2b1c'
+    """
+    return f"{architecture}{'-flip' if flip_fusion else ''}-{sha256[:_DIGITS]}"
 
 
 def weights_folder(name: str, cache: Path | None = None) -> Path:
@@ -190,12 +261,13 @@ def card_toml(row: EncoderCard) -> str:
 
 
 def converted_card(
-    architecture: str, path: Path, digest: str, checkpoint: str, channels: str | None = None
+    architecture: str, called: str, path: Path, digest: str, checkpoint: str, channels: str | None = None
 ) -> EncoderCard | None:
     """The card of an ONNX file that ``convert`` made; ``None`` for a text tower, which is no encoder.
 
     Args:
         architecture: a name of :data:`clip_smu.convert.ARCHITECTURES`.
+        called: as :func:`checkpoint_name` says.
         path: the ONNX file.
         digest: its sha256.
         checkpoint: what it was made from.
@@ -207,6 +279,7 @@ def converted_card(
         return None
     return dataclasses.replace(
         row,
+        name=called,
         channels=channels or row.channels,
         sources=(f"converted from {checkpoint}", *row.sources),
         sha256=digest,
