@@ -266,14 +266,14 @@ _JUST_TOO_DEEP = "[" * (DEEPEST + 1) + "]" * (DEEPEST + 1)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[" * 100_000, '{"a":' * 100_000, _JUST_TOO_DEEP, "\0", "9" * 9999]
+    "text", ["", "{", "[" * 100_000, '{"a":' * 100_000, _JUST_TOO_DEEP, "\0", "9" * 9999, '["\\ud800"]']
 )
 def test_documents_that_are_none(tmp_path: Path, text: str) -> None:
     file = tmp_path / "any.json"
     file.write_text(text)
     with pytest.raises(InputError, match="expected a note"):
         read_json(file, "a note")
-    with pytest.raises(InputError, match="expected (TOML in )?a note"):
+    with pytest.raises(InputError, match=r"expected (TOML in )?a note"):
         read_toml(file, "a note") if text else read_toml(tmp_path, "a note")
 
 

@@ -53,6 +53,8 @@ def read_json(path: Path, what: str, error: type[ClipSmuError] = InputError) -> 
     try:
         values = json.loads(text)
         _refuse_depth(values)
+        if "\\u" in text:  # halves of a character, written as escapes, are no text
+            json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as problem:
         raise error(f"expected {what} at {path}, found damaged JSON ({_why(problem)})") from None
     return values
@@ -93,7 +95,7 @@ def checked(values: Any, form: type[Form], where: str, error: type[ClipSmuError]
         return msgspec.convert(values, form)
     except msgspec.ValidationError as problem:
         raise error(f"{where}: {field_and_reason(problem)}") from None
-    except (RecursionError, OverflowError) as problem:
+    except (RecursionError, OverflowError, UnicodeError) as problem:
         raise error(f"{where}: {_why(problem)}") from None
 
 

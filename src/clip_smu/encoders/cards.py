@@ -328,7 +328,7 @@ def _field(name: str, value: Any) -> Any:
 
     try:
         return msgspec.convert(value, get_type_hints(EncoderCard)[name])
-    except (msgspec.ValidationError, OverflowError):
+    except (msgspec.ValidationError, OverflowError, UnicodeError):
         raise _wrong(name, value) from None
 
 
