@@ -204,7 +204,7 @@ def test_broken_landmarks_files(tmp_path: Path, rows: list[str], header: str | N
 
 
 def test_missing_or_empty_landmarks_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read it: .*No such file"):
+    with pytest.raises(InputError, match=r"expected a csv .* found none \(No such file"):
         read_landmarks(tmp_path / "absent.csv")
     (tmp_path / "empty.csv").touch()
     with pytest.raises(InputError, match="Empty CSV"):

@@ -26,6 +26,7 @@ FLOORS = [
         "hiding",
         "documents",
         "storage",
+        "names",
         "persons",
         "sampling",
         "textfiles",

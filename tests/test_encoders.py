@@ -365,8 +365,12 @@ def test_landmarks_file(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
     np.testing.assert_allclose(face.template, expected, rtol=1e-5)
     np.testing.assert_array_equal(face.landmarks, points)
     assert face.box == (60, 70, 110, 131)
-    with pytest.raises(ImageError, match="expected five points of 'n000001/0002_01'"):
+    with pytest.raises(ImageError, match=r"expected five points of 'n000001/0002_01\.jpg' in .* found none"):
         encoder.encode([photo], ["n000001/0002_01.jpg"])
+    for name in ("n000001/0001_01.png", "VGG\\train\\N000001\\0001_01.JPEG", "./n000001/0001_01"):
+        np.testing.assert_array_equal(encoder.encode([photo], [name])[0][0].landmarks, points)
+    with pytest.raises(ImageError, match="found none"):  # another person's photo of the same number
+        encoder.encode([photo], ["n000002/0001_01.jpg"])
     with pytest.raises(EncoderError, match="need the name of each photo"):
         encoder.encode([photo])
 

@@ -414,7 +414,10 @@ def test_command(data: dict[str, Path], tmp_path: Path) -> None:
         (["Mail", data["store"], *files], "did you mean"),
         (["Bald", data["store"], *files], "Bald cannot be erased"),
         (["Male", tmp_path / "none.parquet", *files], "no such templates"),
-        (["Male", data["store"], "--labels", tmp_path / "none.csv", *files[2:]], "no such labels file"),
+        (
+            ["Male", data["store"], "--labels", tmp_path / "none.csv", *files[2:]],
+            "expected labels in the MAAD form at",
+        ),
     ):
         refused = run(app, list(map(str, ["erase", *words, "-o", tmp_path / "no"])))
         assert isinstance(refused.exception, ClipSmuError), refused.output

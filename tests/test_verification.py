@@ -83,7 +83,7 @@ def test_bad_pairs(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(InputError, match=message):
         read_pairs(tmp_path / "a.txt")
-    with pytest.raises(InputError, match="cannot read it"):
+    with pytest.raises(InputError, match=r"expected a list of pairs at .*none\.txt"):
         read_pairs(tmp_path / "none.txt")
 
 

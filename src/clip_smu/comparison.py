@@ -22,6 +22,8 @@ from clip_smu.evaluation import Evaluation, read_evaluation, resample_auc, table
 from clip_smu.hiding import Hide, hidden_names
 from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
 from clip_smu.metrics.ranking import check_level, weakness
+from clip_smu.names import distinct, match
+from clip_smu.persons import composed
 
 A_MORE, B_MORE, NO_DIFFERENCE, NOT_TESTED = (
     "A encodes more",
@@ -290,33 +292,28 @@ def _method(evaluation: Evaluation, name: str | None, side: str) -> str:
     return name
 
 
-def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of the photos that both have, in A's order: by whole names, or, where none fits, by the last two parts."""
-    for key in (str, _tail):
-        names_a, names_b = [key(image) for image in a.images], [key(image) for image in b.images]
-        index = {name: row for row, name in enumerate(names_b)}
-        pairs = [(row, index[name]) for row, name in enumerate(names_a) if name in index]
-        if not pairs:
-            continue
-        for side, names in (("A", names_a), ("B", names_b)):
-            if len(set(names)) < len(names):
-                raise LabelError(
-                    f"{side} has {len(names) - len(set(names))} photos twice: evaluate each photo once"
-                )
-        rows_a, rows_b = np.array(pairs, dtype=np.intp).T
-        return rows_a, rows_b
-    raise LabelError(
-        "the two evaluations have no photo in common: "
-        f"A says {a.images[0] if a.images else 'nothing'}, B says {b.images[0] if b.images else 'nothing'}; "
-        "evaluate both on the same labels"
-    )
+def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the photos that both have, in A's order; names match as :mod:`clip_smu.names` says."""
+    for side, images in (("A", a.images), ("B", b.images)):
+        again = len(images) - len(distinct(images)[1])
+        if again:
+            raise LabelError(f"{side} has {again} photos twice: evaluate each photo once")
+    found = match(a.images, b.images, b.identities)
+    rows_a = np.flatnonzero(found.at >= 0)
+    if not len(rows_a):
+        raise LabelError(
+            "the two evaluations have no photo in common: "
+            f"A says {a.images[0] if a.images else 'nothing'}, B says {b.images[0] if b.images else 'nothing'}; "
+            f"evaluate both on the same labels{f' (ambiguous: {found.first})' if found.first else ''}"
+        )
+    return rows_a, found.at[rows_a]
 
 
 def _agree(
     a: Evaluation,
     b: Evaluation,
-    rows_a: NDArray[np.intp],
-    rows_b: NDArray[np.intp],
+    rows_a: NDArray[np.int64],
+    rows_b: NDArray[np.int64],
     labels_a: NDArray[np.int8],
     labels_b: NDArray[np.int8],
     attributes: list[str],
@@ -330,7 +327,7 @@ def _agree(
             f"{attributes[k]} {labels_a[row, k]} in A and {labels_b[row, k]} in B: evaluate both on the same labels"
         )
     for row_a, row_b in zip(rows_a, rows_b, strict=True):
-        if a.identities[row_a] != b.identities[row_b]:
+        if composed(a.identities[row_a]) != composed(b.identities[row_b]):
             raise LabelError(
                 f"the two evaluations have other persons: {a.images[row_a]} shows {a.identities[row_a] or 'nobody'} in "
                 f"A and {b.identities[row_b] or 'nobody'} in B: evaluate both on the same labels"
@@ -361,7 +358,3 @@ def _mean_interval(
     means = np.where(np.isnan(resampled), own, resampled).mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return (None, None) if low == high else (float(low), float(high))
-
-
-def _tail(image: str) -> str:
-    return "/".join(image.split("/")[-2:])

@@ -33,13 +33,15 @@ from clip_smu.documents import checked, read_json
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.hiding import Hide, hidden_names, shown_columns
-from clip_smu.labels import Labelled, join, read_labels, read_list
+from clip_smu.joined import labelled, refuse_overlap
+from clip_smu.labels import Labelled, read_labels, read_list
 from clip_smu.logistic import fit_logistic
 from clip_smu.methods import Method
 from clip_smu.metrics import AucInterval, delong
+from clip_smu.names import clean, match
 from clip_smu.outputs import writes_folder
 from clip_smu.pairing import rows_of
-from clip_smu.persons import count_persons, in_both, persons_apart
+from clip_smu.persons import count_persons, persons_apart
 from clip_smu.records import Dim, Sha256
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import claim_folder, write_json
@@ -289,10 +291,10 @@ def erase(
     store, output, tell = store_of(templates), Path(output), progress or (lambda *_: None)
     lists = read_list(train), read_list(test)
     given = None if pairs is None else read_pairs(Path(pairs))
-    known, everyone = read_labels(labels), {*lists[0], *lists[1]}
-    kept = _gather(store, everyone if given is None else {*everyone, *given.first, *given.second}, tell)
-    fitted, tested = (_usable_rows(join(kept, known, only)) for only in lists)
-    _refuse_overlap(fitted, tested)
+    known, paired = read_labels(labels), [] if given is None else [*given.first, *given.second]
+    kept = _gather(store, [*lists[0], *lists[1], *paired], tell)
+    fitted, tested = (labelled(kept, known, only)[0] for only in lists)
+    refuse_overlap(fitted, tested)
     for method in methods:
         method.check_templates(kept.card, kept.vectors.shape[1])
     eraser = fit_eraser(
@@ -488,16 +490,23 @@ def _covariances(vectors: Floats, labels: NDArray[np.int8]) -> Floats:
 # ---------------------------------------------------------------- the store
 
 
-def _gather(store: Store, wanted: set[str], tell: Progress) -> Templates:
-    """The main faces of the wanted photos, with the rest of the store passing by."""
-    tails = {_tail(name) for name in wanted}
+def _gather(store: Store, wanted: Sequence[str], tell: Progress) -> Templates:
+    """The main faces of the wanted photos; the store passes by once for names, once for templates."""
+    mains = [
+        image
+        for part in iter_templates(store)
+        for image, face in zip(part.images, part.faces.tolist(), strict=True)
+        if face == 0
+    ]
+    found = match(wanted, mains)
+    images = {clean(mains[row]) for row in found.at[found.at >= 0]}
     parts: list[Templates] = []
     done, total = 0, store.count() or 0
     for part in iter_templates(store):
         rows = [
             row
             for row, (image, face) in enumerate(zip(part.images, part.faces.tolist(), strict=True))
-            if face == 0 and (image in wanted or _tail(image) in tails)
+            if face == 0 and clean(image) in images
         ]
         parts.append(part.take(np.array(rows, dtype=np.intp)))
         done += len(part)
@@ -506,22 +515,9 @@ def _gather(store: Store, wanted: set[str], tell: Progress) -> Templates:
         raise LabelError(
             f"no photo of {store} is on the training or test list: the lists say {min(wanted)}; "
             "extract from the folder that those names start in"
+            f"{f' (ambiguous: {found.first})' if found.first else ''}"
         )
     return joined(parts)
-
-
-def _usable_rows(known: Labelled) -> Labelled:
-    rows = np.flatnonzero(usable(known.templates.vectors))
-    return Labelled(known.templates.take(rows), known.labels[rows], known.unlabelled, known.without_template)
-
-
-def _refuse_overlap(fitted: Labelled, tested: Labelled) -> None:
-    both = in_both(fitted.templates.identities, tested.templates.identities)
-    if both:
-        raise LabelError(
-            f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "
-            "what is left can only be measured on other persons"
-        )
 
 
 def _write_store(
@@ -800,7 +796,3 @@ def _interval(found: AucInterval, k: int) -> dict[str, float | None]:
 
 def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else value
-
-
-def _tail(image: str) -> str:
-    return "/".join(image.split("/")[-2:])

@@ -19,6 +19,7 @@ from clip_smu.encoders.onnx import Crop, OnnxEncoder, box_crop
 from clip_smu.errors import ImageError, InputError
 from clip_smu.images import decode
 from clip_smu.metrics import benjamini_hochberg
+from clip_smu.names import Matches, file_of, match
 from clip_smu.photos import Photo
 from clip_smu.records import FiguresForm
 from clip_smu.verification import Paired, Pairs, Verification, compare, cosine, verification
@@ -110,7 +111,7 @@ def check_feeding(
     Raises:
         InputError: photos of the pairs are not there, or too few show a face.
     """
-    wanted = dict.fromkeys(itertools.chain(pairs.first, pairs.second))
+    wanted = list(dict.fromkeys(itertools.chain(pairs.first, pairs.second)))
     found = _find(photos, wanted)
     tried = pairs.sample(variant_pairs) if isinstance(encoder, OnnxEncoder) and variant_pairs else None
     keep = set(itertools.chain(tried.first, tried.second)) if tried else set()
@@ -208,19 +209,26 @@ def in_words(check: dict[str, Any] | None) -> str:
     return f"encoder check: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 
 
-def _find(photos: Iterable[Photo], wanted: dict[str, None]) -> dict[str, Photo]:
-    """Photo of each wanted name: the same name, or the same last folder and file."""
-    found: dict[str, Photo] = {}
-    for photo in photos:
-        for name in (photo.name, "/".join(photo.name.split("/")[-2:])):
-            if name in wanted:
-                found.setdefault(name, photo)
-                break
+def find_photos(photos: Iterable[Photo], wanted: Sequence[str]) -> tuple[dict[str, Photo], Matches]:
+    """The photo of each wanted name that has one, and how the names matched; see :mod:`clip_smu.names`.
+
+    Photos of other file names pass by and are not kept.
+    """
+    files = {file_of(name) for name in wanted}
+    kept = [photo for photo in photos if file_of(photo.name) in files]
+    found = match(wanted, [photo.name for photo in kept])
+    return {name: kept[row] for name, row in zip(wanted, found.at.tolist(), strict=True) if row >= 0}, found
+
+
+def _find(photos: Iterable[Photo], wanted: Sequence[str]) -> dict[str, Photo]:
+    """Photo of each wanted name."""
+    found, how = find_photos(photos, wanted)
     missing = [name for name in wanted if name not in found]
     if missing:
         raise InputError(
             f"expected the photos that the pairs name, {len(missing)} of {len(wanted)} are not there, "
             f"the first: {missing[0]}; give the folder or tar that holds them"
+            f"{f' (ambiguous: {how.first})' if how.first else ''}"
         )
     return found
 

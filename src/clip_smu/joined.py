@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +19,58 @@ from clip_smu.templates import Templates
 
 
 def labelled(
-    table: Templates, labels: Labels, names: Sequence[str] | str | Path | None
+    table: Templates, labels: Labels, names: Sequence[str] | str | Path | None = None
 ) -> tuple[Labelled, dict[str, int]]:
     """Row-aligned templates and labels of the photos ``names`` (a list, or a file of one), and what was left out.
 
+    A template that cannot be used (zero, NaN, infinite) is left out and counted; no job stops for it.
+
     Raises:
         LabelError: as for :func:`clip_smu.labels.join`.
-        TemplateError: a template is zero, NaN or infinite (the message names the photo).
+        TemplateError: no template can be used.
     """
     only = read_list(names) if isinstance(names, str | Path) else names
     joined = join(table, labels, only)
     why = joined.templates.unusable()
     if why:
-        row = min(why)
-        raise TemplateError(
-            f"the template of {joined.templates.images[row]} is {why[row]} "
-            f"({len(why)} of {len(joined.labels)} such): remove it"
-        )
-    return joined, {"without_label": joined.unlabelled, "without_template": joined.without_template}
+        joined = _without(joined, why)
+    return joined, joined.for_provenance()
+
+
+def _without(joined: Labelled, why: dict[int, str]) -> Labelled:
+    """The same without the rows that cannot be used, and a note on them."""
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(why.values()).items()))
+    good = np.setdiff1d(np.arange(len(joined.labels)), list(why))
+    if not len(good):
+        raise TemplateError(f"none of {len(why)} labelled templates can be used ({told}): extract them anew")
+    first = joined.templates.images[min(why)]
+    return replace(
+        joined,
+        templates=joined.templates.take(good),
+        labels=joined.labels[good],
+        unusable=len(why),
+        notes=(
+            *joined.notes,
+            f"{len(why)} labelled templates cannot be used ({told}); the first is that of {first}",
+        ),
+    )
 
 
 def refuse_overlap(known: Labelled, checked: Labelled) -> None:
-    """Refuses a test list with persons of the training list.
+    """Refuses a test list with persons, or with photos of unknown persons, of the training list.
 
     Raises:
-        LabelError: a person is in both.
+        LabelError: a person or a photo is in both.
     """
-    both = in_both(known.templates.identities, checked.templates.identities)
-    if both:
-        raise LabelError(
-            f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "
-            "evidence needs lists of different persons"
-        )
+    for what, both in (
+        ("persons", in_both(known.templates.identities, checked.templates.identities)),
+        ("photos", set(known.templates.images) & set(checked.templates.images)),
+    ):
+        if both:
+            raise LabelError(
+                f"{len(both)} {what} are in both the training and the test list, the first is {min(both)}: "
+                "evidence needs lists of different persons"
+            )
 
 
 def fingerprint(*parts: Labelled | None) -> str:

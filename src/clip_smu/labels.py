@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv as text_csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,14 @@ from numpy.typing import NDArray
 
 from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError, LabelError
+from clip_smu.names import distinct, folder_of, match
 from clip_smu.storage import atomic
 from clip_smu.templates import Templates
+from clip_smu.textfiles import read_header, read_lines, require_encoding, require_file
 
 BATCH_ROWS = 65_536
 _BLOCK = 8 << 20  # bytes of csv that are parsed at once
+_WHAT = "labels in the MAAD form"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,41 +40,93 @@ class Labels:
     duplicates: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Templates that have labels, row by row, and what was left out.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LeftOut:
+    """What a join of templates with labels left out.
 
     Attributes:
-        templates: the main face of each photo that both sides know.
-        labels: (N, 47) int8, of the same rows.
         unlabelled: photos with a template and no label (or not on the list).
         without_template: photos with a label (and on the list) but no template.
         not_listed: of ``unlabelled``, photos that have a label but are not on the list.
         without_label: names on the list that have no label; 0 without a list.
         duplicate_templates: main faces left out, as their photo had come before.
         duplicate_labels: rows of labels left out, as their photo had come before.
+        ambiguous: photos with a template whose name may be that of several; see :mod:`clip_smu.names`.
+        ambiguous_on_list: names on the list, likewise.
+        unusable: photos with both whose template is zero, NaN or infinite, where somebody looked.
+        notes: what of this wants looking at, in sentences that name the first.
     """
 
-    templates: Templates
-    labels: NDArray[np.int8]
-    unlabelled: int
-    without_template: int
+    unlabelled: int = 0
+    without_template: int = 0
     not_listed: int = 0
     without_label: int = 0
     duplicate_templates: int = 0
     duplicate_labels: int = 0
+    ambiguous: int = 0
+    ambiguous_on_list: int = 0
+    unusable: int = 0
+    notes: tuple[str, ...] = ()
 
-    def report(self) -> dict[str, int]:
-        """What the join kept and left out, in words → photos."""
+    def for_provenance(self) -> dict[str, int]:
+        """What a method says of its training photos; the last three only where there are some."""
+        seldom = {
+            "not_listed": self.not_listed,
+            "ambiguous": self.ambiguous + self.ambiguous_on_list,
+            "unusable": self.unusable,
+        }
         return {
-            "photos with template and label": len(self.labels),
+            "without_label": self.unlabelled - self.not_listed,
+            "without_template": self.without_template,
+            **{what: count for what, count in seldom.items() if count},
+        }
+
+    def counts(self) -> dict[str, int]:
+        """In words → photos."""
+        return {
             "templates without label": self.unlabelled - self.not_listed,
             "templates not on the list": self.not_listed,
             "labels without template": self.without_template,
             "names on the list without label": self.without_label,
             "templates of a photo that came before": self.duplicate_templates,
             "labels of a photo that came before": self.duplicate_labels,
+            "templates with an ambiguous name": self.ambiguous,
+            "ambiguous names on the list": self.ambiguous_on_list,
+            "unusable templates": self.unusable,
         }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class JoinedRows(LeftOut):
+    """Rows of templates and of labels that belong together.
+
+    Attributes:
+        rows: (N,) of the templates, ascending.
+        label_rows: (N,) of the labels.
+    """
+
+    rows: NDArray[np.int64]
+    label_rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled(LeftOut):
+    """Templates that have labels, row by row, and what was left out.
+
+    Attributes:
+        templates: the main face of each photo that both sides know.
+        labels: (N, 47) int8, of the same rows.
+    """
+
+    templates: Templates
+    labels: NDArray[np.int8]
+
+    def report(self) -> dict[str, int]:
+        """What the join kept and left out, in words → photos."""
+        return {KEPT: len(self.labels), **self.counts()}
+
+
+KEPT = "photos with template and label"
 
 
 def read_labels(path: str | Path) -> Labels:
@@ -97,9 +151,7 @@ def read_labels(path: str | Path) -> Labels:
     images = [image for part in parts for image in part.images]
     identities = [identity for part in parts for identity in part.identities]
     values = np.concatenate([part.values for part in parts])
-    if len(set(images)) == len(images):
-        return Labels(images, identities, values)
-    return _once(images, identities, values, path)
+    return _once(Labels(images, identities, values), path)
 
 
 def iter_labels(path: str | Path) -> Iterator[Labels]:
@@ -108,18 +160,24 @@ def iter_labels(path: str | Path) -> Iterator[Labels]:
     Raises:
         LabelError: as :func:`read_labels`.
     """
+    import pyarrow as pa
+
     path = Path(path)
-    if not path.is_file():
-        raise LabelError(f"no such labels file: {path}")
+    require_file(path, _WHAT, LabelError)
     with path.open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     row = 1 if parquet else 2  # as editors count: a csv's first line is the header
     empty = True
-    for batch in _parquet_batches(path) if parquet else _csv_batches(path):
-        if batch.num_rows:
-            yield _from_batch(batch, path, row)
-            row += batch.num_rows
-            empty = False
+    try:
+        for batch in _parquet_batches(path) if parquet else _csv_batches(path):
+            if batch.num_rows:
+                yield _from_batch(batch, path, row)
+                row += batch.num_rows
+                empty = False
+    except (pa.ArrowException, OSError, UnicodeError) as problem:
+        kind = "a whole Parquet file" if parquet else "a csv in the MAAD form"
+        said = (str(problem) or type(problem).__name__).splitlines()[0]
+        raise LabelError(f"{path} is not {kind} ({said}): write it anew, or fetch it again") from None
     if empty:
         raise LabelError(f"{path} has the MAAD form but no row: expected one row a photo")
 
@@ -165,10 +223,7 @@ def read_list(path: str | Path) -> list[str]:
     Raises:
         LabelError: no such file, or nothing in it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise LabelError(f"no such list: {path}")
-    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = read_lines(path, "a list of photos", LabelError)
     if not names:
         raise LabelError(f"the list {path} is empty: expected one photo name a line")
     return names
@@ -183,10 +238,8 @@ def write_list(names: Sequence[str], path: Path) -> None:
 def join(templates: Templates, labels: Labels, only: Sequence[str] | None = None) -> Labelled:
     """Joins templates with labels by photo name; labels speak of a photo's main face.
 
-    Names match whole, or, where none does, by their last two parts (``train/n000002/0001_01.jpg`` and
-    ``n000002/0001_01.jpg``); so do names on the list. Labels of photos without a folder (CelebA's
-    ``000001.jpg``) may also match by the last part alone, if no two templates share it. Of a photo that
-    comes twice the first row is kept.
+    Names match by the rule of :mod:`clip_smu.names`, those on the list likewise. Of a photo that comes twice the first
+    row is kept. Whether a template can be used is not looked at; :func:`clip_smu.joined.labelled` does.
 
     Args:
         only: names of the photos to keep; all where ``None``.
@@ -194,46 +247,75 @@ def join(templates: Templates, labels: Labels, only: Sequence[str] | None = None
     Raises:
         LabelError: no photo is on both sides, or on the list.
     """
-    known, first = _distinct(labels.images)  # K distinct names and their rows
-    duplicate_labels = len(labels.images) - len(first)
-    listed, without_label = np.ones(len(known), dtype=bool), 0
+    found = join_rows(templates.images, templates.faces, labels, only)
+    chosen = templates.take(found.rows)
+    identities = [labels.identities[row] for row in found.label_rows]
+    return Labelled(
+        replace(chosen, identities=identities),
+        labels.values[found.label_rows],
+        **{field.name: getattr(found, field.name) for field in fields(LeftOut)},
+    )
+
+
+def join_rows(
+    images: Sequence[str], faces: NDArray[np.int16], labels: Labels, only: Sequence[str] | None = None
+) -> JoinedRows:
+    """The rows that :func:`join` joins, from the names alone.
+
+    Args:
+        images, faces: of the templates, N each.
+        only: as for :func:`join`.
+
+    Raises:
+        LabelError: as :func:`join`.
+    """
+    notes = []
+    label_rows = distinct(labels.images)[1]
+    listed, without_label, ambiguous_on_list = np.ones(len(labels.images), dtype=np.bool_), 0, 0
     if only is not None:
-        found = _match(_distinct(only)[0], known)
-        if found is None or (found < 0).all():
+        names = distinct(only)[0].to_pylist()
+        found = match(names, labels.images, labels.identities)
+        if found.first:
+            ambiguous_on_list = found.ambiguous
+            notes.append(f"{found.ambiguous} names on the list may be of several photos; {found.first}")
+        if (found.at < 0).all():
             raise LabelError(
                 f"no photo of the list has a label: the list says {next(iter(only), '?')}, "
-                f"the labels {labels.images[0]}"
+                f"the labels {labels.images[0]}{_because(found.first)}"
             )
-        listed = np.zeros(len(known), dtype=bool)
-        listed[found[found >= 0]] = True
-        without_label = int((found < 0).sum())
+        listed = np.zeros(len(labels.images), dtype=np.bool_)
+        listed[found.at[found.at >= 0]] = True
+        without_label = int((found.at < 0).sum()) - ambiguous_on_list
 
-    main = np.flatnonzero(templates.faces == 0)
-    photos, once = _distinct([templates.images[row] for row in main])
-    at = _match(photos, known)
-    if at is None or not listed[at[at >= 0]].any():
+    main = np.flatnonzero(faces == 0)
+    photos, first, _ = distinct([images[row] for row in main.tolist()])
+    found = match(photos.to_pylist(), labels.images, labels.identities)
+    if found.first:
+        notes.append(f"{found.ambiguous} templates have a name that may be of several photos; {found.first}")
+    good = (found.at >= 0) & listed[np.maximum(found.at, 0)]
+    if not good.any():
         raise LabelError(
-            f"no photo has both a template and a label: the templates say {templates.images[0]}, "
-            f"the labels {labels.images[0]}; extract from the folder that those names start in"
+            f"no photo has both a template and a label: the templates say {images[0] if len(images) else 'nothing'}, "
+            f"the labels {labels.images[0]}; extract from the folder that those names start in{_because(found.first)}"
         )
-    good = (at >= 0) & listed[at]
-    keep = np.zeros(len(at), dtype=bool)
-    keep[np.flatnonzero(good)[np.unique(at[good], return_index=True)[1]]] = True  # two names of one photo
-    rows, label_rows = main[once[keep]], first[at[keep]]
-    chosen = templates.take(rows)
-    identities = [labels.identities[row] for row in label_rows]
-    chosen = Templates(chosen.vectors, chosen.images, chosen.faces, identities, chosen.norms, chosen.card)
-    not_listed = int(((at >= 0) & ~listed[at]).sum())
-    return Labelled(
-        chosen,
-        labels.values[label_rows],
-        unlabelled=int((at < 0).sum()) + not_listed,
-        without_template=int(listed.sum()) - len(rows),
+    not_listed = int(((found.at >= 0) & ~good).sum())
+    return JoinedRows(
+        rows=main[first[good]],
+        label_rows=found.at[good],
+        unlabelled=int((found.at < 0).sum()) - found.ambiguous + not_listed,
+        without_template=int(listed[label_rows].sum()) - int(good.sum()),
         not_listed=not_listed,
         without_label=without_label,
-        duplicate_templates=len(main) - len(once) + int(good.sum()) - len(rows),
-        duplicate_labels=duplicate_labels,
+        duplicate_templates=len(main) - len(first),
+        duplicate_labels=len(labels.images) - len(label_rows),
+        ambiguous=found.ambiguous,
+        ambiguous_on_list=ambiguous_on_list,
+        notes=tuple(notes),
     )
+
+
+def _because(first: str) -> str:
+    return f" (ambiguous: {first})" if first else ""
 
 
 # ---------------------------------------------------------------- files
@@ -242,59 +324,41 @@ def join(templates: Templates, labels: Labels, only: Sequence[str] | None = None
 def _csv_batches(path: Path) -> Iterator[Any]:
     """Record batches with the columns wanted: labels as int8, or as text where one is no small number."""
     import pyarrow as pa
+    from pyarrow import csv
 
-    columns = _wanted(_header(path), path)
-    strings = {name: pa.string() for name in ("Filename", "Identity")}
+    header = read_header(path, _WHAT, LabelError)
+    columns = _wanted(header.names, path)
+    numbers, texts = (
+        dict.fromkeys(("Filename", "Identity"), pa.string()) | dict.fromkeys(NAMES, kind)
+        for kind in (pa.int8(), pa.string())
+    )
     rows = 0
     try:
-        for batch in _open_csv(path, columns, strings | dict.fromkeys(NAMES, pa.int8())):
+        for batch in csv.open_csv(path, **header.options(columns, numbers, _BLOCK)):
             if any(batch.column(name).null_count for name in NAMES):
                 raise pa.ArrowInvalid("an empty cell")
             yield batch
             rows += batch.num_rows
         return
     except pa.ArrowInvalid:
-        pass  # read again as text, to say what stands where
-    try:
-        for batch in _open_csv(path, columns, strings | dict.fromkeys(NAMES, pa.string())):
-            skip = min(rows, batch.num_rows)
-            rows -= skip
-            yield batch.slice(skip)
-    except pa.ArrowInvalid as error:
-        raise LabelError(f"{path} is not a csv in the MAAD form ({str(error).splitlines()[0]})") from None
-
-
-def _open_csv(path: Path, columns: list[str], types: dict[str, Any]) -> Any:
-    from pyarrow import csv
-
-    convert = csv.ConvertOptions(
-        include_columns=columns, column_types={name: types[name] for name in columns}
-    )
-    return csv.open_csv(path, read_options=csv.ReadOptions(block_size=_BLOCK), convert_options=convert)
-
-
-def _header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next((row for row in text_csv.reader(file) if row), [])
-    except (UnicodeDecodeError, text_csv.Error):
-        raise LabelError(f"{path} is not a csv in the MAAD form: its first line is no text") from None
+        require_encoding(path, _WHAT, LabelError)
+    # read again as text, to take other ways to write 1, 0 and -1, or to say what stands where
+    for batch in csv.open_csv(path, **header.options(columns, texts, _BLOCK)):
+        skip = min(rows, batch.num_rows)
+        rows -= skip
+        yield batch.slice(skip)
 
 
 def _parquet_batches(path: Path) -> Iterator[Any]:
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
-        with parquet.ParquetFile(path, memory_map=True) as file:
-            columns = _wanted(file.schema_arrow.names, path)
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-                yield batch.select(columns)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise LabelError(f"{path} is not a whole Parquet file ({str(error).splitlines()[0]})") from None
+    with parquet.ParquetFile(path, memory_map=True) as file:
+        columns = _wanted(file.schema_arrow.names, path)
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            yield batch.select(columns)
 
 
-def _wanted(found: list[str], path: Path) -> list[str]:
+def _wanted(found: Sequence[str], path: Path) -> list[str]:
     """The columns to read, of those that the file has."""
     missing = [name for name in ("Filename", *NAMES) if name not in found]
     if missing and not found:
@@ -302,7 +366,8 @@ def _wanted(found: list[str], path: Path) -> list[str]:
     if missing:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise LabelError(
-            f"{path} lacks the column {shown}: expected Filename, Identity and MAAD-Face's 47 attributes"
+            f"{path} lacks the column {shown}: expected Filename, Identity and MAAD-Face's 47 attributes, in a csv "
+            "parted by commas, semicolons or tabs"
         )
     columns = [name for name in ("Filename", "Identity", *NAMES) if name in found]
     twice = [name for name in columns if found.count(name) > 1]
@@ -321,18 +386,18 @@ def _from_batch(batch: Any, path: Path, first_row: int) -> Labels:
             columns[column] = array.to_numpy()
         else:
             columns[column] = _small_numbers(array, path, first_row, name)
-    if columns.min() < -1 or columns.max() > 1:
-        name = NAMES[int(np.flatnonzero((np.abs(columns) > 1).any(axis=1))[0])]
+    wrong = np.flatnonzero(((columns < -1) | (columns > 1)).any(axis=1))
+    if len(wrong):
+        name = NAMES[wrong[0]]
         _small_numbers(batch.column(name), path, first_row, name)  # raises
-    names = batch.column("Filename").cast(pa.string()).fill_null("")
-    images: list[str] = names.to_numpy(zero_copy_only=False).tolist()
+    images: list[str] = _text(batch, "Filename", path).to_pylist()
     if "" in images:
         row = images.index("")
         raise LabelError(f"{path}, row {first_row + row}, column Filename: expected a photo's name, found ''")
     if "Identity" in batch.schema.names:
-        identities = _texts(batch.column("Identity"))
+        identities = _shared(_text(batch, "Identity", path))
     else:
-        identities = [image.rpartition("/")[0].rpartition("/")[2] for image in images]
+        identities = [folder_of(image) for image in images]
     return Labels(images, identities, np.ascontiguousarray(columns.T))
 
 
@@ -345,95 +410,73 @@ def _small_numbers(array: Any, path: Path, first_row: int, name: str) -> NDArray
     import pyarrow as pa
     from pyarrow import compute
 
-    plain = compute.replace_substring_regex(array.cast(pa.string()), r"^\s*(-?\d+)(?:\.0+)?\s*$", r"\1")
-    index = compute.index_in(plain, pa.array(["-1", "0", "1"]))
+    try:
+        text = array.cast(pa.string())
+    except pa.ArrowException:
+        raise LabelError(f"{path}, column {name}: expected 1, 0 or -1, found {array.type}") from None
+    plain = compute.replace_substring_regex(text, _NUMBER, r"\1\2")
+    index = compute.index_in(plain, pa.array(["-1", "0", "1", "-0"]))
     if index.null_count:
         row = int(np.flatnonzero(index.is_null().to_numpy(zero_copy_only=False))[0])
-        found = array[row].as_py()
+        found = text[row].as_py()
         raise LabelError(
             f"{path}, row {first_row + row}, column {name}: expected 1, 0 or -1, "
-            f"found {'' if found is None else str(found)!r}"
+            f"found {'' if found is None else found!r}: write 1 for yes, -1 for no, 0 for unknown"
         )
     numbers: NDArray[np.int8] = index.to_numpy().astype(np.int8) - 1
+    numbers[numbers > 1] = 0
     return numbers
 
 
-def _texts(column: Any) -> list[str]:
-    """The texts of a column, of which equal ones are one object."""
-    import pyarrow as pa
+_NUMBER = r'^\s*"?\s*(?:\+|(-))?(\d+)(?:[.,]0+)?\s*"?\s*$'  # as spreadsheets write whole numbers
 
-    encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
+
+def _text(batch: Any, name: str, path: Path) -> Any:
+    """A column of names as text without blanks around it, "" for null.
+
+    Raises:
+        LabelError: the column holds something else.
+    """
+    import pyarrow as pa
+    from pyarrow import compute
+
+    column = batch.column(name)
+    try:
+        return compute.utf8_trim_whitespace(column.cast(pa.string()).fill_null(""))
+    except pa.ArrowException:
+        raise LabelError(
+            f"{path}, column {name}: expected text, found {column.type}: write names as text"
+        ) from None
+
+
+def _shared(column: Any) -> list[str]:
+    """The texts of a column, of which equal ones are one object."""
+    encoded = column.dictionary_encode()
     known = encoded.dictionary.to_numpy(zero_copy_only=False)
     texts: list[str] = known[encoded.indices.to_numpy()].tolist()
     return texts
 
 
-def _once(images: list[str], identities: list[str], values: NDArray[np.int8], path: Path) -> Labels:
+def _once(labels: Labels, path: Path) -> Labels:
     """The labels without rows that repeat another.
 
     Raises:
         LabelError: two rows of one photo differ.
     """
-    first: dict[str, int] = {}
-    kept, differing = [], []
-    for row, image in enumerate(images):
-        before = first.setdefault(image, row)
-        if before == row:
-            kept.append(row)
-        elif identities[row] != identities[before] or (values[row] != values[before]).any():
-            differing.append(image)
+    _, first, place = distinct(labels.images)
+    if len(first) == len(labels.images):
+        return labels
+    before = first[place]  # (N,) the row at which each photo came first
+    again = np.flatnonzero(before != np.arange(len(before)))
+    differing = [
+        labels.images[row]
+        for row, other in zip(again.tolist(), before[again].tolist(), strict=True)
+        if labels.identities[row] != labels.identities[other]
+        or (labels.values[row] != labels.values[other]).any()
+    ]
     if differing:
         raise LabelError(
             f"{path} has {len(differing)} photos twice, the first is {differing[0]}: keep one row each"
         )
-    return Labels(
-        [images[row] for row in kept],
-        [identities[row] for row in kept],
-        values[kept],
-        len(images) - len(kept),
-    )
-
-
-# ---------------------------------------------------------------- names
-
-
-def _distinct(names: Sequence[str]) -> tuple[Any, NDArray[np.int64]]:
-    """The distinct names as an Arrow array, in the order they come, and the row at which each comes first."""
-    import pyarrow as pa
-
-    encoded = pa.array(names, pa.large_string()).dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    before = np.maximum.accumulate(codes) if len(codes) else codes
-    rows = np.flatnonzero(np.diff(before, prepend=-1) > 0)
-    return encoded.dictionary, rows.astype(np.int64)
-
-
-def _match(names: Any, known: Any) -> NDArray[np.int64] | None:
-    """(M,) the place in ``known`` of each name, -1 where there is none; None where no name matches at all."""
-    at = _places(names, known)
-    if (at >= 0).any():
-        return at
-    at = _places(_tails(names, 2), _tails(known, 2))
-    if (at >= 0).any():
-        return at
-    if any("/" in name.as_py() for name in known):
-        return None
-    last = _tails(names, 1)
-    if len(_distinct(last)[0]) < len(last):  # one label would speak of several photos
-        return None
-    at = _places(last, known)
-    return at if (at >= 0).any() else None
-
-
-def _places(names: Any, known: Any) -> NDArray[np.int64]:
-    from pyarrow import compute
-
-    found = compute.index_in(names, known).fill_null(-1)
-    return np.asarray(found.to_numpy(), dtype=np.int64)
-
-
-def _tails(names: Any, parts: int) -> Any:
-    import pyarrow as pa
-
-    texts = names.to_numpy(zero_copy_only=False).tolist()
-    return pa.array(["/".join(name.split("/")[-parts:]) for name in texts], pa.large_string())
+    images, identities = ([side[row] for row in first] for side in (labels.images, labels.identities))
+    return Labels(images, identities, labels.values[first], len(again))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
+from clip_smu.names import ABSENT, AMBIGUOUS, NameIndex
+from clip_smu.textfiles import read_header, require_encoding
 
 COLUMNS = ("NAME_ID", "P1X", "P1Y", "P2X", "P2Y", "P3X", "P3Y", "P4X", "P4Y", "P5X", "P5Y")
 
@@ -25,6 +28,23 @@ class Landmarks(Mapping[str, NDArray[np.float32]]):
     def __init__(self, names: Any, points: NDArray[np.float32]) -> None:
         self._names = names  # pyarrow array of sorted, distinct strings
         self._points = points  # (N, 5, 2), in the same order
+
+    def find(self, name: str) -> NDArray[np.float32] | str:
+        """The points of a photo whose name matches one here as :mod:`clip_smu.names` says, or why there are none.
+
+        The first call makes an index of the names (0.3 GB for VGGFace2).
+        """
+        place = self._index.find(name)
+        if place == ABSENT:
+            return "found none"
+        if place == AMBIGUOUS:
+            return "found several names that it may be: give the photos from the folder that those names start in"
+        points: NDArray[np.float32] = self._points[place]
+        return points
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self._names)
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         at = bisect_left(range(len(self)), name, key=lambda i: str(self._names[i].as_py()))
@@ -51,37 +71,50 @@ def read_landmarks(path: Path) -> Landmarks:
         InputError: the file is missing or empty, lacks a column, repeats a name, or a coordinate is not a
             finite number.
     """
+    names, points = read_numbers(path, COLUMNS, "loose_landmark")
+    return Landmarks(names, points.reshape(-1, 5, 2))
+
+
+def read_numbers(path: Path, columns: Sequence[str], form: str) -> tuple[Any, NDArray[np.float32]]:
+    """The names in the first of a csv's columns, sorted, and (N, K) float32 of the others.
+
+    UTF-8 or UTF-16 with its mark; parted by commas, semicolons or tabs.
+
+    Args:
+        form: VGGFace2's name for such a file.
+
+    Raises:
+        InputError: as for :func:`read_landmarks`.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv
 
-    types = {name: pa.float32() for name in COLUMNS[1:]} | {"NAME_ID": pa.string()}
-    convert = csv.ConvertOptions(include_columns=list(COLUMNS), column_types=types)
+    what = f"a csv in the form of VGGFace2's {form}"
+    header = read_header(path, what)
+    types = {name: pa.float32() for name in columns[1:]} | {columns[0]: pa.string()}
     try:
-        table = csv.read_csv(path, convert_options=convert).combine_chunks()
-    except OSError as error:
-        raise InputError(
-            f"expected a landmarks csv at {path}, cannot read it: {error.strerror or error}"
-        ) from error
-    except (KeyError, pa.ArrowInvalid) as error:
+        table = csv.read_csv(path, **header.options(columns, types)).combine_chunks()
+    except (OSError, KeyError, UnicodeError, pa.ArrowException) as error:
+        require_encoding(path, what)
         reason = " ".join(str(error).strip("'").split())
         raise InputError(
-            f"expected {path} to have the columns {', '.join(COLUMNS)} as in VGGFace2's loose_landmark, "
-            f"with numbers from P1X on; found: {reason}"
-        ) from error
+            f"expected {path} to have the columns {', '.join(columns)} as in VGGFace2's {form}, with numbers "
+            f"from {columns[1]} on; found: {reason}"
+        ) from None
 
-    names = pc.replace_substring_regex(table["NAME_ID"].combine_chunks(), r"(?i)\.jpe?g$", "")
-    points = np.stack([table[name].to_numpy() for name in COLUMNS[1:]], axis=1, dtype=np.float32)
-    broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    names = pc.replace_substring_regex(table[columns[0]].combine_chunks(), r"(?i)\.jpe?g$", "").fill_null("")
+    numbers = np.stack([table[name].to_numpy() for name in columns[1:]], axis=1, dtype=np.float32)
+    broken = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if len(broken):
         raise InputError(
-            f"expected ten finite coordinates for each photo in {path}, found {len(broken)} rows without, "
+            f"expected {len(columns) - 1} finite numbers for each photo in {path}, found {len(broken)} rows without, "
             f"the first for {names[int(broken[0])].as_py()!r}: correct or remove them"
         )
-    by_name = pc.sort_indices(names)
-    names, points = names.take(by_name), points[by_name.to_numpy()]
+    order = pc.sort_indices(names)
+    names, numbers = names.take(order), numbers[order.to_numpy()]
     again = pc.equal(names.slice(1), names.slice(0, max(len(names) - 1, 0)))
     if pc.any(again, min_count=0).as_py():
-        first = names[pc.index(again, True).as_py()].as_py()
-        raise InputError(f"expected each photo once in {path}, found {first!r} twice: remove one of the rows")
-    return Landmarks(names, points.reshape(-1, 5, 2))
+        twice = names[pc.index(again, True).as_py()].as_py()
+        raise InputError(f"expected each photo once in {path}, found {twice!r} twice: remove one of the rows")
+    return names, numbers

@@ -28,7 +28,7 @@ clip-smu interpret PHOTO --interpreter {name}
 well the reading agrees with those labels. A reading is what a *template* gives away, not a fact about a person.
 
 ## How it was made
-- trained on {faces} faces of {persons} persons; {without_label} templates had no label, {without_template} labels no template
+- trained on {faces} faces of {persons} persons; left out: {left_out}
 - evidence from {evidence_from}
 - {feeding}
 - seed {seed}, {steps} steps, {seconds} s on {machine}
@@ -71,7 +71,8 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
         encoder=interpreter.encoder,
         dim=interpreter.dim,
         objective=made["objective"],
-        **{key: made["trained_on"][key] for key in ("faces", "persons", "without_label", "without_template")},
+        **{key: made["trained_on"][key] for key in ("faces", "persons")},
+        left_out=_left_out(made["trained_on"]),
         evidence_from=made["evidence_from"],
         feeding=in_words(made.get("feeding")),
         seed=made["config"]["seed"],
@@ -94,6 +95,22 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _left_out(trained_on: dict[str, int]) -> str:
+    """What of templates and labels was not trained on, and why."""
+    return ", ".join(
+        f"{trained_on.get(key, 0)} {text}" for key, text in _LEFT_OUT.items() if trained_on.get(key)
+    ) or ("nothing")
+
+
+_LEFT_OUT = {
+    "without_label": "templates without a label",
+    "not_listed": "labelled templates that are not on the training list",
+    "without_template": "labels without a template",
+    "ambiguous": "names that may be of several photos",
+    "unusable": "templates that are zero or not finite",
+}
 
 
 def _number(value: float | None) -> str:

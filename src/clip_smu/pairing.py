@@ -33,6 +33,7 @@ from clip_smu.hiding import Hide, shown_columns
 from clip_smu.interpreter import VERDICTS
 from clip_smu.labels import Labels
 from clip_smu.methods import Method
+from clip_smu.names import match
 from clip_smu.persons import person_numbers
 from clip_smu.templates import Templates, usable, why_unusable
 from clip_smu.verification import Pairs, cosine
@@ -252,22 +253,14 @@ def find_threshold(templates: Templates, pairs: Pairs, far: float, source: str =
 def rows_of(pairs: Pairs, templates: Templates) -> tuple[NDArray[np.intp], NDArray[np.intp], Pairs]:
     """Rows of both photos of each pair (main faces, usable templates), and the pairs for which there are two.
 
-    Names match whole, or, where none does, by their last two parts.
+    Names match as :mod:`clip_smu.names` says.
     """
-    rows = np.flatnonzero(usable(templates.vectors) & (templates.faces == 0))
-    index = {templates.images[row]: row for row in rows}
-    if not any(name in index for name in pairs.first):
-        index = {"/".join(image.split("/")[-2:]): row for image, row in index.items()}
-    there = [
-        row
-        for row, both in enumerate(zip(pairs.first, pairs.second, strict=True))
-        if all(name in index for name in both)
-    ]
-    used = pairs.take(np.array(there, dtype=np.intp))
-    first, second = (
-        np.array([index[name] for name in side], dtype=np.intp) for side in (used.first, used.second)
-    )
-    return first, second, used
+    main = np.flatnonzero(templates.faces == 0)
+    found = match([*pairs.first, *pairs.second], [templates.images[row] for row in main]).at
+    rows = np.where(found >= 0, main[np.maximum(found, 0)], -1) if len(main) else found
+    good = (rows >= 0) & usable(templates.vectors)[rows] if len(main) else rows >= 0
+    there = np.flatnonzero(good[: len(pairs)] & good[len(pairs) :])
+    return rows[there], rows[len(pairs) + there], pairs.take(there)
 
 
 def _checked(method: Method, template: NDArray[np.floating], name: str) -> NDArray[np.float32]:

@@ -1,10 +1,12 @@
 """Persons: which photos are of one, and that a photo of an unknown person ("") is of a person of its own.
 
-Every count of persons, every fold, interval and overlap between lists goes through here.
+Every count of persons, every fold, interval and overlap between lists goes through here. Names are compared in
+Unicode's composed form (NFC): a file system or an editor may have taken an accent apart.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -20,7 +22,12 @@ def persons_apart(identities: Sequence[str]) -> list[str]:
         >>> len(set(persons_apart(["ann", "ann", "", ""])))
         3
     """
-    return [identity or f"\0{row}" for row, identity in enumerate(identities)]
+    return [composed(identity) or f"\0{row}" for row, identity in enumerate(identities)]
+
+
+def composed(identity: str) -> str:
+    """A person's name in NFC."""
+    return identity if identity.isascii() else unicodedata.normalize("NFC", identity)
 
 
 def person_numbers(identities: Sequence[str]) -> NDArray[np.intp]:
@@ -35,12 +42,12 @@ def count_persons(identities: Sequence[str]) -> int:
 
 
 def known_persons(identities: Iterable[str]) -> set[str]:
-    """The persons that are known by name."""
-    return set(identities) - {""}
+    """The persons that are known by name, in NFC."""
+    return {composed(identity) for identity in identities} - {""}
 
 
 def in_both(some: Iterable[str], others: Iterable[str]) -> set[str]:
-    """The persons known by name on both sides: two strangers are never taken for one person."""
+    """The persons known by name on both sides, in NFC: two strangers are never taken for one person."""
     return known_persons(some) & known_persons(others)
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from clip_smu.attributes import GROUPS, INDEX, NAMES, by_name
 from clip_smu.captions import OVERRULES, PAPER_NOUNS, paper_caption, settled
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels import Labelled, Labels, join
+from clip_smu.joined import labelled
+from clip_smu.labels import Labelled, Labels
 from clip_smu.persons import known_persons
 from clip_smu.templates import Source, Templates, read_rejected, read_templates, store_of
 
@@ -98,7 +99,8 @@ def prepare(
 
     In this order leave: photos without a template (by their reason: no face found, unreadable; known only where
     ``templates`` is a folder of ``extract``), photos that come twice, photos without a label, photos off the
-    list, and all but one photo of each caption.
+    list, photos whose name may be that of several, photos whose template is zero or NaN, and all but one photo of each
+    caption.
 
     Args:
         only: names of the photos to keep; all where ``None``.
@@ -111,7 +113,7 @@ def prepare(
     """
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rejected = [] if isinstance(templates, Templates) else read_rejected(store_of(templates).path)
-    joined = join(table, labels, only)
+    joined, _ = labelled(table, labels, only)
     chosen = unique_captions(joined.labels, seed) if unique else np.arange(len(joined.labels))
     reasons = [row["reason"] for row in rejected]
     removed = [(_REASONS.get(reason, reason), reasons.count(reason)) for reason in sorted(set(reasons))]
@@ -121,6 +123,9 @@ def prepare(
     ]
     if only is not None:
         removed.append(("not on the list", joined.not_listed))
+    for seldom, gone in (("ambiguous name", joined.ambiguous), ("unusable template", joined.unusable)):
+        if gone:
+            removed.append((seldom, gone))
     if unique:
         removed.append(("same caption as a photo that is kept", len(joined.labels) - len(chosen)))
     count = int((table.faces == 0).sum()) + len(rejected)
@@ -431,5 +436,5 @@ def summarise(
         counts=counts.astype(np.int64),
         captions=len(np.unique(caption_keys(labels.values))),
         duplicates=labels.duplicates,
-        joined=None if templates is None else join(templates, labels, only),
+        joined=None if templates is None else labelled(templates, labels, only)[0],
     )

@@ -7,13 +7,20 @@ be told for sure (Latin-1, UTF-16 without its mark) is refused in one line, neve
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import os
 import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clip_smu.errors import ClipSmuError, InputError
 
 MOST_BYTES = 1 << 30  # of a text that is read whole
+_LONGEST_HEADER = 1 << 20  # characters
+_BLOCK = 1 << 20  # bytes that are decoded at once where a text is not read whole
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -99,9 +106,11 @@ def read_lines(path: str | Path, what: str, error: type[ClipSmuError] = InputErr
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
-def not_text(path: Path, what: str, problem: UnicodeDecodeError, error: type[ClipSmuError]) -> ClipSmuError:
-    """The one line of a file in an encoding that cannot be told."""
-    line = problem.object[: problem.start].count(b"\n") + 1
+def not_text(
+    path: Path, what: str, problem: UnicodeDecodeError, error: type[ClipSmuError], before: int = 0
+) -> ClipSmuError:
+    """The one line of a file in an encoding that cannot be told; ``before``, the lines that were decoded."""
+    line = before + problem.object[: problem.start].count(b"\n") + 1
     byte = problem.object[problem.start : problem.start + 1].hex() or "none"
     return error(
         f"expected {what} at {path} in UTF-8, found byte 0x{byte} on line {line} that is none: "
@@ -109,6 +118,84 @@ def not_text(path: Path, what: str, problem: UnicodeDecodeError, error: type[Cli
     )
 
 
+def require_encoding(path: Path, what: str, error: type[ClipSmuError] = InputError) -> None:
+    """Refuses a file that is not in the encoding that its first bytes tell; read block by block, however large.
+
+    Raises:
+        error: as :func:`read_text`, save that the size is not looked at.
+    """
+    decoder = codecs.getincrementaldecoder(encoding_of(path, what, error))()
+    before = 0  # lines in the blocks that are done
+    with path.open("rb") as file:
+        while True:
+            block = file.read(_BLOCK)
+            try:
+                before += decoder.decode(block, final=not block).count("\n")
+            except UnicodeDecodeError as problem:
+                raise not_text(path, what, problem, error, before) from None
+            if not block:
+                return
+
+
 def separator_of(header: str) -> str:
     """The separator of a csv by its header line: a comma, a semicolon (Excel in much of Europe) or a tab."""
     return max(",;\t", key=header.count)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvHeader:
+    """How a csv begins.
+
+    Attributes:
+        names: of the columns, without blanks around them; none in an empty file.
+        lines: that they take.
+        separator: see :func:`separator_of`.
+        encoding: see :func:`encoding_of`.
+    """
+
+    names: tuple[str, ...]
+    lines: int
+    separator: str
+    encoding: str
+
+    def options(
+        self, columns: Sequence[str], types: Mapping[str, Any], block_size: int | None = None
+    ) -> dict[str, Any]:
+        """What ``pyarrow.csv`` needs to read these columns as these types."""
+        from pyarrow import csv as arrow_csv
+
+        return {
+            "read_options": arrow_csv.ReadOptions(
+                column_names=list(self.names),
+                skip_rows=self.lines,
+                encoding="utf8" if self.encoding.startswith("utf-8") else self.encoding,
+                block_size=block_size,
+            ),
+            "parse_options": arrow_csv.ParseOptions(delimiter=self.separator),
+            "convert_options": arrow_csv.ConvertOptions(
+                include_columns=list(columns), column_types={name: types[name] for name in columns}
+            ),
+        }
+
+
+def read_header(path: Path, what: str, error: type[ClipSmuError] = InputError) -> CsvHeader:
+    """The header of a csv, told from its first line that is not blank.
+
+    Raises:
+        error: as :func:`encoding_of`, or the file begins with what is no text.
+    """
+    encoding = encoding_of(path, what, error)
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            start = file.read(_LONGEST_HEADER)
+        separator = separator_of(next((line for line in start.splitlines() if line.strip()), ""))
+        reader = csv.reader(io.StringIO(start, newline=""), delimiter=separator, skipinitialspace=True)
+        names = next((row for row in reader if row), [])
+    except UnicodeError:
+        require_encoding(path, what, error)
+        raise
+    except csv.Error as problem:
+        raise error(
+            f"expected {what} at {path}, found no csv ({problem}): save it as a csv in UTF-8"
+        ) from None
+    return CsvHeader(tuple(name.strip() for name in names), reader.line_num, separator, encoding)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
 from clip_smu.metrics import auc, delong_paired, tpr_at_fpr
+from clip_smu.textfiles import read_lines, separator_of
 
 FOLDS = 10
 FARS = (1e-2, 1e-3)
@@ -113,23 +114,39 @@ class Paired:
 
 
 def read_pairs(path: Path) -> Pairs:
-    """Pairs from LFW's ``pairs.txt``, or from a csv with the columns a, b, same (1 or 0).
+    """Pairs from one of LFW's lists, or from a csv with the columns a, b, same (1 or 0).
 
     A line ``name i j`` is photos i and j of one person, ``name i other j`` of two; photo i of a person is
-    ``name/name_000i.jpg``. The header says how many folds there are, and how many pairs of each kind a fold
-    has. In a csv, folds are dealt in turn within each kind.
+    ``name/name_000i.jpg``. The header of ``pairs.txt`` says how many folds there are, and how many pairs of each kind a
+    fold has; that of ``pairsDevTrain.txt`` how many pairs of each kind. It may be missing, or be Kaggle's
+    (``name,imagenum1,imagenum2``). Where there are not several folds, pairs are dealt to ten in turn within each kind.
 
     Raises:
         InputError: no such file, or a line of another form.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"expected a list of pairs at {path}, cannot read it: {error}") from None
-    lines = [line for line in lines if line.strip()]
-    if lines and [part.strip() for part in lines[0].split(",")] == ["a", "b", "same"]:
-        return _csv_pairs(path, lines[1:])
-    return _lfw_pairs(path, lines)
+    lines = read_lines(path, "a list of pairs")
+    if not lines:
+        raise InputError(f"expected {_FORMS}; found 'nothing' in {path}")
+    separator = separator_of(lines[0])
+    rows = [
+        [cell.strip() for cell in row]
+        for row in csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    ]
+    head = [cell.lower() for cell in rows[0]]
+    if head == ["a", "b", "same"]:
+        return _named_pairs(path, rows[1:])
+    if head[0] == "name":
+        return _numbered_pairs(path, [[cell for cell in row if cell] for row in rows[1:]], 2, None)
+    rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
+    if len(rows[0]) > 2 or not all(map(_is_number, rows[0])):  # no header
+        if not _is_pair(rows[0]):
+            raise InputError(f"expected {_FORMS}; found {lines[0][:40]!r} in {path}")
+        return _numbered_pairs(path, rows, 1, None)
+    *folds, each = map(int, rows[0])
+    count = 2 * each * (folds[0] if folds else 1)
+    if len(rows) - 1 != count:
+        raise InputError(f"expected {count} pairs in {path} by its header, found {len(rows) - 1}")
+    return _numbered_pairs(path, rows[1:], 2, 2 * each if folds and folds[0] > 1 else None)
 
 
 def pairs_of_identities(photos: Sequence[tuple[str, str]], count: int = 6000, seed: int = 0) -> Pairs:
@@ -191,7 +208,7 @@ def verification(
     Args:
         scores: (P,), higher: rather one person.
         same: (P,) bool.
-        folds: (P,) fold of each; dealt in turn within each kind if None.
+        folds: (P,) fold of each; dealt to ten in turn within each kind if None, or if all are in one.
 
     Raises:
         InputError: fewer than two pairs of a kind, or scores that are not finite.
@@ -202,7 +219,8 @@ def verification(
     """
     _check(scores, same)
     labels = np.where(same, 1, -1)
-    folds = _deal(same) if folds is None else folds
+    if folds is None or len(np.unique(folds)) < 2:  # a threshold is chosen on other folds
+        folds = _deal(same)
     accuracies = [
         _accuracy(scores, same, folds == fold)
         for fold in np.unique(folds)
@@ -302,41 +320,41 @@ def _dealt(first: list[str], second: list[str], same: NDArray[np.bool_]) -> Pair
     return Pairs(tuple(first), tuple(second), same, _deal(same))
 
 
-def _csv_pairs(path: Path, lines: list[str]) -> Pairs:
-    rows = list(csv.reader(lines))
+_FORMS = (
+    "LFW's pairs.txt (first line: folds and pairs of a kind, as 10 300), its pairsDevTrain.txt, or a csv with the "
+    "header a,b,same"
+)
+
+
+def _named_pairs(path: Path, rows: list[list[str]]) -> Pairs:
     for number, row in enumerate(rows, 2):
-        if len(row) != 3 or row[2].strip() not in ("0", "1"):
+        if len(row) != 3 or row[2] not in ("0", "1"):
             raise InputError(f"expected a,b,same with same 0 or 1 in {path}, found {row} in line {number}")
-    first, second = ([row[i].strip() for row in rows] for i in (0, 1))
-    return _dealt(first, second, np.array([row[2].strip() == "1" for row in rows], dtype=np.bool_))
+    first, second = ([row[i] for row in rows] for i in (0, 1))
+    return _dealt(first, second, np.array([row[2] == "1" for row in rows], dtype=np.bool_))
 
 
-def _lfw_pairs(path: Path, lines: list[str]) -> Pairs:
-    header = lines[0].split() if lines else []
-    if len(header) != 2 or not all(part.isdigit() for part in header):
-        raise InputError(
-            f"expected LFW's pairs.txt (first line: folds and pairs of a kind, as 10 300) or a csv with the "
-            f"header a,b,same; found {lines[0][:40] if lines else 'nothing'!r} in {path}"
-        )
-    folds, each = (int(part) for part in header)
-    if len(lines) - 1 != 2 * folds * each:
-        raise InputError(f"expected {2 * folds * each} pairs in {path} by its header, found {len(lines) - 1}")
-    first, second, same = [], [], []
-    for number, line in enumerate(lines[1:], 2):
-        parts = line.split("\t") if "\t" in line else line.split()
-        if len(parts) not in (3, 4) or not all(parts[i].isdigit() for i in (1, len(parts) - 1)):
+def _numbered_pairs(path: Path, rows: list[list[str]], line: int, fold: int | None) -> Pairs:
+    """Pairs by persons and numbers, the first on ``line``, so many in a ``fold``; ``None``: to be dealt."""
+    for number, row in enumerate(rows, line):
+        if not _is_pair(row):
             raise InputError(
-                f"expected 'name i j' or 'name i other j' in {path}, found {line!r} in line {number}"
+                f"expected 'name i j' or 'name i other j' in {path}, found {' '.join(row)[:80]!r} in line {number}"
             )
-        first.append(_lfw_name(parts[0], parts[1]))
-        second.append(_lfw_name(parts[-2] if len(parts) == 4 else parts[0], parts[-1]))
-        same.append(len(parts) == 3)
-    return Pairs(
-        tuple(first),
-        tuple(second),
-        np.array(same, dtype=np.bool_),
-        np.arange(len(first), dtype=np.intp) // (2 * each),
-    )
+    first = [_lfw_name(row[0], row[1]) for row in rows]
+    second = [_lfw_name(row[-2] if len(row) == 4 else row[0], row[-1]) for row in rows]
+    same = np.array([len(row) == 3 for row in rows], dtype=np.bool_)
+    if fold is None:
+        return _dealt(first, second, same)
+    return Pairs(tuple(first), tuple(second), same, np.arange(len(first), dtype=np.intp) // fold)
+
+
+def _is_pair(row: list[str]) -> bool:
+    return len(row) in (3, 4) and _is_number(row[1]) and _is_number(row[-1])
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _lfw_name(person: str, number: str) -> str:

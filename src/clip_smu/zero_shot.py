@@ -33,16 +33,16 @@ from clip_smu.errors import (
     InputError,
     LabelError,
     MissingExtraError,
-    TemplateError,
 )
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
-from clip_smu.labels import Labelled, Labels, join, read_labels, read_list
+from clip_smu.joined import labelled, refuse_overlap
+from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.outputs import LOCK, writes_folder
-from clip_smu.persons import count_persons, in_both, persons_apart
+from clip_smu.persons import count_persons, persons_apart
 from clip_smu.sampling import identity_folds
 from clip_smu.storage import atomic
-from clip_smu.templates import Source, Templates, read_templates, usable, why_unusable
+from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.text import PAD, TextEncoder, read_tokenizer
 from clip_smu.text.clip_tokenizer import END, START
 
@@ -357,16 +357,11 @@ def _faces(
 ) -> _Faces:
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known = _joined(table, rows, train)
+    known = labelled(table, rows, train)[0]
     own = table.card
     if test is not None:
-        checked = _joined(table, rows, test)
-        both = in_both(known.templates.identities, checked.templates.identities)
-        if both:
-            raise LabelError(
-                f"{len(both)} persons are in both the training and the test list, the first is {min(both)}: "
-                "evidence needs lists of different persons"
-            )
+        checked = labelled(table, rows, test)[0]
+        refuse_overlap(known, checked)
         source = f"{len(checked.labels)} faces of the test list, of persons that were not calibrated on"
         return _Faces(own, known, checked, source)
     if count_persons(known.templates.identities) < FOLDS:
@@ -378,17 +373,6 @@ def _faces(
     first, rest = (_rows(known, np.flatnonzero(here)) for here in (fold_of == 0, fold_of != 0))
     source = f"{len(first.labels)} faces of one of {FOLDS} identity folds; the others were calibrated on"
     return _Faces(own, rest, first, source)
-
-
-def _joined(table: Templates, labels: Labels, names: Names | None) -> Labelled:
-    joined = join(table, labels, read_list(names) if isinstance(names, str | Path) else names)
-    bad = np.flatnonzero(~usable(joined.templates.vectors))
-    if len(bad):
-        raise TemplateError(
-            f"the template of {joined.templates.images[bad[0]]} is "
-            f"{why_unusable(joined.templates.vectors[bad[0]])} ({len(bad)} of {len(joined.labels)} such): remove it"
-        )
-    return joined
 
 
 def _rows(faces: Labelled, rows: NDArray[np.intp]) -> Labelled:
@@ -408,8 +392,7 @@ def _calibrated(reader: Interpreter, faces: _Faces, error_rate: float) -> tuple[
         "calibrated_on": {
             "faces": len(seen.labels),
             "persons": count_persons(seen.templates.identities),
-            "without_label": seen.unlabelled,
-            "without_template": seen.without_template,
+            **seen.for_provenance(),
         },
     }
     return replace(reader, calibration=calibration, evidence=evidence), figures

@@ -123,6 +123,8 @@ def captions(
         write(f"{done.rows} captions written to {output}")
         if done.rejected:
             note(f"{done.rejected} of {done.rows} templates gave none; see column rejected")
+        for text in done.notes:
+            note(text)
     if labels is not None:
         from clip_smu.templates import read_templates
 

@@ -51,7 +51,7 @@ def evaluate(
     train: Annotated[
         str | None,
         typer.Option(
-            help="List of the photos that the methods were fitted on: persons in both lists are refused."
+            help="List of the photos, or persons, that the methods were fitted on: persons in both are refused."
         ),
     ] = None,
     names: Annotated[str, typer.Option(help="Names of the methods, with commas; default, their own.")] = "",
@@ -206,6 +206,8 @@ def _warn(made: Evaluation) -> None:
     left = {what: count for what, count in made.manifest["join"].items() if count and what not in _EXPECTED}
     if left:
         note(f"left out: {', '.join(f'{count} {what}' for what, count in left.items())}")
+    for text in made.manifest.get("left_out", ()):
+        note(text)
     for advice in (made.manifest.get("feeding") or {}).get("misfed", ()):
         note(advice)
     if made.manifest["train"] is None:

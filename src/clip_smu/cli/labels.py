@@ -101,6 +101,8 @@ def prepare(
         write(json.dumps({"feeding": done.report.feeding, "steps": done.report.rows()}, ensure_ascii=False))
     else:
         _show_steps(done.report)
+    for text in done.joined.notes:
+        note(text)
     if output is not None:
         write_list(done.templates.images, output)
         if not as_json:
@@ -126,6 +128,8 @@ def _show(found: Summary) -> None:
     if found.joined is not None:
         for what, count in found.joined.report().items():
             write(f"{count:>9} {what}")
+        for text in found.joined.notes:
+            note(text)
 
 
 def _show_steps(report: PreparationReport) -> None:

@@ -20,11 +20,12 @@ from clip_smu.confounds.readings import CONTROLS, by_norm, read_from, residual
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, Scored, read_evaluation
 from clip_smu.hiding import Hide, hidden_names, shown_columns
-from clip_smu.labels import Labelled, join, read_labels, read_list
+from clip_smu.joined import fingerprint, labelled
+from clip_smu.labels import Labelled, read_labels, read_list
 from clip_smu.outputs import writes_folder
 from clip_smu.persons import count_persons
 from clip_smu.storage import claim_folder
-from clip_smu.templates import Source, read_templates, usable
+from clip_smu.templates import Source, read_templates
 
 STRATA = ("Male", "Young")
 
@@ -101,8 +102,10 @@ def confounds(
         "bins": bins,
         "seed": seed,
     }
-    if given:
-        job |= {"control": [str(one) for one in given], "strength": strength, "rounds": rounds}
+    sides = None
+    if templates is not None and labels is not None and train is not None:
+        sides = _sides(found, templates, labels, train)
+        job |= {"control": fingerprint(*sides), "strength": strength, "rounds": rounds}
     output = Path(output)
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
@@ -118,12 +121,14 @@ def confounds(
         read_from(scores, found.labels),
         residual(scores, found.labels, people, controlled, names, seed) if any_control else None,
         by_norm(scores, found.labels, people, found.norms, bins),
-        _control(found, given, strength, rounds, seed, progress) if given else None,
+        None if sides is None else _control(found, sides, strength, rounds, seed, progress),
         {
             **job,
             "photos": len(scores),
             "persons": count_persons(people),
             "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
+            "files": None if sides is None else [str(one) for one in given],
+            "left_out": [] if sides is None else [note for side in sides for note in side.notes],
             "version": version("clip-smu"),
             "seconds": round(time.time() - started, 3),
         },
@@ -157,37 +162,33 @@ def _method(found: Evaluation, method: str | None) -> str:
     return method
 
 
-def _control(
-    found: Evaluation,
-    files: Sequence[Source],
-    strength: float | None,
-    rounds: int,
-    seed: int,
-    progress: Progress | None,
-) -> ControlTask:
-    """The control task, trained on the list and tested on the evaluation's photos."""
-    templates, labels, train = files[0], str(files[1]), str(files[2])
+def _sides(
+    found: Evaluation, templates: Source, labels: str | Path, train: str | Path
+) -> tuple[Labelled, Labelled]:
+    """The labelled templates of the training list, and those of the evaluation's photos."""
     stored, known = read_templates(templates), read_labels(labels)
     if stored.card is not None and stored.card.name != found.encoder:
         raise InputError(
             f"expected templates of {found.encoder}, as evaluated, found templates of {stored.card.name} in "
             f"{templates}: give the store that the evaluation was made from"
         )
+    return labelled(stored, known, read_list(train))[0], labelled(stored, known, found.images)[0]
+
+
+def _control(
+    found: Evaluation,
+    sides: tuple[Labelled, Labelled],
+    strength: float | None,
+    rounds: int,
+    seed: int,
+    progress: Progress | None,
+) -> ControlTask:
+    """The control task, trained on the list and tested on the evaluation's photos."""
     columns = [INDEX[name] for name in found.attributes]
-    sides = (join(stored, known, read_list(train)), join(stored, known, found.images))
-    return control_task(
-        *(_photos(side, columns) for side in sides),
-        strength=strength,
-        rounds=rounds,
-        seed=seed,
-        progress=progress,
+    train, test = (
+        Photos(side.templates.vectors, side.labels[:, columns], side.templates.identities) for side in sides
     )
-
-
-def _photos(side: Labelled, columns: list[int]) -> Photos:
-    rows = np.flatnonzero(usable(side.templates.vectors))
-    people = [side.templates.identities[row] for row in rows]
-    return Photos(side.templates.vectors[rows], side.labels[rows][:, columns], people)
+    return control_task(train, test, strength=strength, rounds=rounds, seed=seed, progress=progress)
 
 
 def _digest(found: Evaluation, method: str) -> str:

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,9 @@ from clip_smu.attributes import NAMES
 from clip_smu.datasets.rules import Rule, same, translate
 from clip_smu.errors import LabelError
 from clip_smu.labels import Labels
+from clip_smu.names import match
+from clip_smu.persons import in_both
+from clip_smu.textfiles import read_lines, read_text, separator_of
 
 # fmt: off
 ATTRIBUTES = (
@@ -84,7 +86,7 @@ def read_celeba(source: str | Path) -> CelebA:
         notes.append("no identity_CelebA.txt: each photo counts as a person of its own")
     else:
         of_photo = _read_pairs(identities, "identity")
-        persons = [of_photo.get(image, "") for image in images]
+        persons = _of_each(images, of_photo)
         unknown = persons.count("")
         if unknown == len(images):
             raise LabelError(
@@ -119,10 +121,11 @@ def _read_attributes(path: Path) -> tuple[list[str], dict[str, NDArray[np.int8]]
     import pyarrow as pa
     from pyarrow import csv
 
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    data = read_text(path, "CelebA's list of attributes", LabelError).encode()
     first, _, rest = data.partition(b"\n")
     count: int | None = None
-    if b"," not in first:  # the original: a count, the names, then rows with one or two spaces
+    separator = separator_of(first.decode())
+    if separator.encode() not in first:  # the original: a count, the names, then rows with one or two spaces
         if not first.strip().isdigit():
             raise LabelError(
                 f"{path} begins with {first[:40].decode('utf-8', 'replace').strip()!r}: expected the number of photos, "
@@ -130,11 +133,16 @@ def _read_attributes(path: Path) -> tuple[list[str], dict[str, NDArray[np.int8]]
             )
         count = int(first)
         data = b"image_id " + rest.lstrip()
+        separator = ","
         data = re.sub(rb"[ \t]+", b",", re.sub(rb"[ \t\r]+\n", b"\n", data)).rstrip(b" \t\r\n,")
     types = {"image_id": pa.string()} | dict.fromkeys(ATTRIBUTES, pa.int8())
     try:
-        table = csv.read_csv(BytesIO(data), convert_options=csv.ConvertOptions(column_types=types))
-    except pa.ArrowInvalid as error:
+        table = csv.read_csv(
+            BytesIO(data),
+            parse_options=csv.ParseOptions(delimiter=separator),
+            convert_options=csv.ConvertOptions(column_types=types),
+        )
+    except pa.ArrowException as error:
         raise LabelError(
             f"{path} is not CelebA's list of attributes ({str(error).splitlines()[0]})"
         ) from None
@@ -152,7 +160,7 @@ def _read_attributes(path: Path) -> tuple[list[str], dict[str, NDArray[np.int8]]
     columns = {}
     for name in ATTRIBUTES:
         column = table[name].fill_null(0).to_numpy()
-        wrong = np.flatnonzero(np.abs(column) != 1)
+        wrong = np.flatnonzero((column != 1) & (column != -1))
         if len(wrong):
             raise LabelError(
                 f"{path}, photo {images[wrong[0]]}, column {name}: expected 1 or -1, found {table[name][wrong[0]]}"
@@ -163,8 +171,8 @@ def _read_attributes(path: Path) -> tuple[list[str], dict[str, NDArray[np.int8]]
 
 def _read_pairs(path: Path, what: str) -> dict[str, str]:
     """Photo name → the second column, as text; a csv has a header."""
-    rows = [re.split(r"[,\s]+", line.strip()) for line in path.read_text("utf-8-sig").splitlines()]
-    rows = [row for row in rows if row != [""]]
+    lines = read_lines(path, f"a photo's name and its {what} on each line", LabelError)
+    rows = [re.split(r"[,;\s]+", line) for line in lines]
     if rows and rows[0][0] == "image_id":
         rows = rows[1:]
     wrong = next((row for row in rows if len(row) != 2), None)
@@ -178,7 +186,7 @@ def _read_pairs(path: Path, what: str) -> dict[str, str]:
 
 
 def _lists(path: Path, labels: Labels) -> tuple[dict[str, list[str]], list[str]]:
-    part_of: dict[str, Any] = _read_pairs(path, "part")
+    part_of = _read_pairs(path, "part")
     wrong = next((image for image, part in part_of.items() if part not in ("0", "1", "2")), None)
     if wrong is not None:
         raise LabelError(
@@ -187,8 +195,9 @@ def _lists(path: Path, labels: Labels) -> tuple[dict[str, list[str]], list[str]]
     lists: dict[str, list[str]] = {name: [] for name in PARTS}
     persons: dict[str, set[str]] = {name: set() for name in PARTS}
     without = 0
-    for image, person in zip(labels.images, labels.identities, strict=True):
-        if (part := part_of.get(image)) is None:
+    of_each = _of_each(labels.images, part_of)
+    for image, person, part in zip(labels.images, labels.identities, of_each, strict=True):
+        if not part:
             without += 1
             continue
         lists[PARTS[int(part)]].append(image)
@@ -198,10 +207,16 @@ def _lists(path: Path, labels: Labels) -> tuple[dict[str, list[str]], list[str]]
         notes.append(f"{without} photos are in no part of {path.name}")
     if others := len(part_of) - (len(labels.images) - without):
         notes.append(f"{others} photos of {path.name} have no labels")
-    both = len((persons["train"] & persons["test"]) - {""})
+    both = len(in_both(persons["train"], persons["test"]))
     if both:
         notes.append(f"{both} persons are in both train and test: evidence needs lists of different persons")
     return lists, notes
+
+
+def _of_each(images: list[str], values: dict[str, str]) -> list[str]:
+    """What another file says of each photo, "" where nothing."""
+    at, known = match(images, list(values)).at, list(values.values())
+    return [known[row] if row >= 0 else "" for row in at.tolist()]
 
 
 def _refuse_twice(images: list[str], path: Path) -> None:

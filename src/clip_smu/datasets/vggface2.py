@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from clip_smu.datasets.rules import Rule, same, translate
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels import Labels, read_list
-from clip_smu.landmarks import Landmarks, read_landmarks
+from clip_smu.landmarks import Landmarks, read_landmarks, read_numbers
+from clip_smu.names import clean, match
+from clip_smu.persons import in_both
+from clip_smu.textfiles import read_text
 
 PARTS = ("train", "test")
 BOX_COLUMNS = ("NAME_ID", "X", "Y", "W", "H")
@@ -131,9 +134,7 @@ def read_vggface2(root: str | Path) -> VggFace2:
         raise LabelError(
             f"{root} holds no train_list.txt, test_list.txt, train/ or test/: give VGGFace2's folder"
         )
-    both = {name.partition("/")[0] for name in parts.get("train", _NOTHING).listed} & {
-        name.partition("/")[0] for name in parts.get("test", _NOTHING).listed
-    }
+    both = in_both(*({name.partition("/")[0] for name in parts.get(part, _NOTHING).listed} for part in PARTS))
     if both:
         notes.append(f"{len(both)} persons are in both train and test, the first is {min(both)}")
     meta = _find(root, "identity_meta.csv")
@@ -153,7 +154,7 @@ def photo_name(name: str) -> str:
         >>> photo_name("train/n000002/0001_01")
         'n000002/0001_01.jpg'
     """
-    name = "/".join(name.strip().strip('"').replace("\\", "/").split("/")[-2:])
+    name = "/".join(clean(name.strip().strip('"')).split("/")[-2:])
     return name if name.lower().endswith((".jpg", ".jpeg", ".png")) else f"{name}.jpg"
 
 
@@ -173,12 +174,13 @@ def vggface2_labels(data: VggFace2) -> Labels:
         )
     images = [name for part in data.parts.values() for name in part.listed]
     identities = [name.partition("/")[0] for name in images]
-    row_of = {image: row for row, image in enumerate(images)}
     columns: dict[str, NDArray[np.int8]] = {}
     for name, file in data.attributes.items():
         columns[name] = np.zeros(len(images), dtype=np.int8)
-        for image, label in _read_attribute(file):
-            if (row := row_of.get(image)) is not None:
+        rows = _read_attribute(file)
+        at = match([image for image, _ in rows], images).at
+        for row, (_, label) in zip(at.tolist(), rows, strict=True):
+            if row >= 0:
                 columns[name][row] = label
     sexes = {"m": 1, "f": -1}
     known = {identity: sexes.get(person.gender, 0) for identity, person in data.people.items()}
@@ -194,7 +196,7 @@ def read_people(path: Path) -> dict[str, Person]:
         LabelError: a row lacks a field or its numbers.
     """
     people = {}
-    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    lines = read_text(path, "identity_meta.csv", LabelError).splitlines()
     for number, line in enumerate(lines, 1):
         text = line.strip().rstrip(",").rstrip()
         if not text or (number == 1 and text.lower().startswith("class_id")):
@@ -219,34 +221,9 @@ def read_boxes(path: Path) -> Landmarks:
     Raises:
         InputError: no such file, a column is missing, a name comes twice, or a number is none.
     """
-    import pyarrow as pa
-    from pyarrow import compute, csv
-
-    types = {name: pa.float32() for name in BOX_COLUMNS[1:]} | {"NAME_ID": pa.string()}
-    convert = csv.ConvertOptions(include_columns=list(BOX_COLUMNS), column_types=types)
-    try:
-        table = csv.read_csv(path, convert_options=convert).combine_chunks()
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        reason = " ".join(str(error).strip("'").split())
-        raise InputError(
-            f"expected {path} to have the columns {', '.join(BOX_COLUMNS)} as in VGGFace2's loose_bb; found: {reason}"
-        ) from None
-    names = compute.replace_substring_regex(table["NAME_ID"].combine_chunks(), r"(?i)\.jpe?g$", "")
-    x, y, width, height = (table[name].to_numpy() for name in BOX_COLUMNS[1:])
-    boxes = np.stack([x, y, x + width, y + height], axis=1, dtype=np.float32)
-    broken = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
-    if len(broken):
-        raise InputError(
-            f"expected four finite numbers for each photo in {path}, found {len(broken)} rows without, "
-            f"the first for {names[int(broken[0])].as_py()!r}: correct or remove them"
-        )
-    order = compute.sort_indices(names)
-    names, boxes = names.take(order), boxes[order.to_numpy()]
-    again = compute.equal(names.slice(1), names.slice(0, max(len(names) - 1, 0)))
-    if compute.any(again, min_count=0).as_py():
-        twice = names[compute.index(again, True).as_py()].as_py()
-        raise InputError(f"expected each photo once in {path}, found {twice!r} twice: remove one of the rows")
-    return Landmarks(names, boxes)
+    names, corners = read_numbers(path, BOX_COLUMNS, "loose_bb")
+    x, y, width, height = corners.T
+    return Landmarks(names, np.stack([x, y, x + width, y + height], axis=1))
 
 
 _BELOW = ("", "meta", "data")
@@ -277,9 +254,11 @@ def _read_part(root: Path, name: str) -> tuple[Part | None, list[str]]:
         listed = sorted(on_disk)
     else:
         listed = list(dict.fromkeys(photo_name(line) for line in read_list(file)))
-    present = [photo for photo in listed if photo in on_disk]
-    missing = [photo for photo in listed if photo not in on_disk]
-    unlisted = sorted(on_disk - set(listed))
+    there = sorted(on_disk)
+    at = match(listed, there).at.tolist()
+    present = [photo for photo, row in zip(listed, at, strict=True) if row >= 0]
+    missing = [photo for photo, row in zip(listed, at, strict=True) if row < 0]
+    unlisted = [there[row] for row in sorted(set(range(len(there))) - set(at))]
     if missing:
         notes.append(
             f"{len(missing)} of {len(listed)} photos of {name} are not on disk, the first is {missing[0]}"
@@ -314,7 +293,7 @@ def _on_disk(folder: Path) -> set[str]:
 def _read_attribute(path: Path) -> list[tuple[str, int]]:
     """(photo, 1 or -1) of a file of lines ``n000002/0032_01.jpg<TAB>0``."""
     rows = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_text(path, "labels of photos", LabelError).splitlines(), 1):
         fields = line.split()
         if not fields:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -198,16 +198,14 @@ class _Landmarks:
         from clip_smu.landmarks import read_landmarks
 
         self._path = path
-        self._points: Mapping[str, NDArray[np.float32]] = read_landmarks(path)
+        self._points = read_landmarks(path)
 
     def of(self, name: str) -> Detection:
-        stem = name.rsplit(".", 1)[0] if name.lower().endswith((".jpg", ".jpeg", ".png")) else name
-        for known in (stem, "/".join(stem.split("/")[-2:])):
-            if known in self._points:
-                points = self._points[known]
-                (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-                return Detection((x1, y1, x2, y2), 1.0, points)
-        raise ImageError("no-landmarks", f"expected five points of {stem!r} in {self._path}, found none")
+        points = self._points.find(name)
+        if isinstance(points, str):
+            raise ImageError("no-landmarks", f"expected five points of {name!r} in {self._path}, {points}")
+        (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        return Detection((x1, y1, x2, y2), 1.0, points)
 
 
 def _detector(options: EncoderOptions, threads: int) -> _Detector:

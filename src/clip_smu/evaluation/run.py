@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.attributes import NAMES
-from clip_smu.errors import EncoderError, InputError, LabelError, TemplateError
+from clip_smu.errors import EncoderError, InputError, TemplateError
 from clip_smu.evaluation.folder import (
     FORMAT,
     MANIFEST,
@@ -28,12 +28,12 @@ from clip_smu.evaluation.folder import (
     write_evaluation,
 )
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
+from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.feeding import read_check
 from clip_smu.hiding import Hide, shown_columns
-from clip_smu.labels import Labels, join, read_labels, read_list
+from clip_smu.labels import KEPT, Labels, join_rows, read_labels, read_list
 from clip_smu.methods import Method, load_method
 from clip_smu.outputs import writes_folder
-from clip_smu.persons import in_both
 from clip_smu.probe import Probe
 from clip_smu.storage import claim_folder
 from clip_smu.templates import Source, Store, Templates, iter_templates, store_of, usable
@@ -62,6 +62,7 @@ class _Photos:
     norms: NDArray[np.float32]
     methods: dict[str, Scored]
     report: dict[str, int]
+    notes: list[str]
     unusable: dict[str, int]
     encoder: str | None
 
@@ -94,7 +95,8 @@ def evaluate(
         labels: a csv in the MAAD form, or labels in memory.
         output: folder of the evaluation.
         only: names of the photos to evaluate on (a list, or a file with one name a line); default, all labelled.
-        train: names of the photos that the methods were fitted on; their persons may not be evaluated on.
+        train: names of the photos that the methods were fitted on, or of their persons (a list, or a file with one
+            name a line); these persons may not be evaluated on.
         names: of the methods; default, their own.
         feeding: JSON of ``clip-smu encoders check --json`` for the templates' encoder, kept with the evidence; default,
             the one that an interpreter among the methods was fitted with.
@@ -161,7 +163,7 @@ def evaluate(
         {},
         table_of([]),
     )
-    _refuse_persons(bare, known, fitted)
+    seen = NOT_CHECKED if fitted is None else refuse_trained(fitted, known, bare)
     persons = bare.persons()
     table = metric_table(
         bare.encoder, attributes, bare.labels, persons, photos.methods, rounds=rounds, seed=seed,
@@ -182,9 +184,10 @@ def evaluate(
         if wanted is None
         else {"path": _where(only), "sha256": job["only"], "photos": len(set(wanted))},
         "train": None if fitted is None else {"path": _where(train), "sha256": job["train"]},
-        "training_persons": NOT_CHECKED if fitted is None else "none of the training list is evaluated on",
+        "training_persons": seen,
         "feeding": fed,
         "join": photos.report,
+        "left_out": photos.notes,
         "unusable": photos.unusable,
         "intervals": {"level": 0.95, "rounds": used_rounds, "seed": seed},
         "versions": {package: version(package) for package in ("clip-smu", "numpy", "pyarrow")},
@@ -216,7 +219,12 @@ def _read(
         images += batch.images
         faces.append(batch.faces)
         norms.append(batch.norms)
-    rows, label_rows, report = _join(images, np.concatenate(faces), labels, only)
+    if not images:
+        raise TemplateError("the store holds no template: extract some with clip-smu extract")
+    joined = join_rows(images, np.concatenate(faces), labels, only)
+    rows, label_rows = joined.rows, joined.label_rows
+    report = {KEPT: len(rows), **joined.counts()}
+    report["labels of a photo that came before"] += labels.duplicates
 
     parts: list[list[Scored]] = []
     good, reasons = [np.empty(0, bool)], Counter[str]()
@@ -245,34 +253,21 @@ def _read(
         )
         for number, name in enumerate(methods)
     }
-    report["unusable templates"] = int((~usable_rows).sum())
+    notes = list(joined.notes)
+    bad = rows[~usable_rows]
+    report["unusable templates"] = len(bad)
+    if len(bad):
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        notes.append(f"{len(bad)} templates cannot be used ({told}); the first is that of {images[bad[0]]}")
     return _Photos(
         label_rows[usable_rows],
         np.concatenate(norms)[rows[usable_rows]],
         scored,
         report,
+        notes,
         dict(sorted(reasons.items())),
         encoder,
     )
-
-
-def _join(
-    images: list[str], faces: NDArray[np.int16], labels: Labels, only: Sequence[str] | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp], dict[str, int]]:
-    """Rows of the templates, ascending, rows of their labels, and what was left out.
-
-    :func:`clip_smu.labels.join` joins row numbers in place of vectors and of label values.
-    """
-    n = len(images)
-    if not n:
-        raise TemplateError("the store holds no template: extract some with clip-smu extract")
-    numbers: Any = np.arange(n)[:, None]
-    label_numbers: Any = np.arange(len(labels.images))[:, None]
-    names = Templates(numbers, images, faces, [""] * n, np.empty(n, np.float32), None)
-    joined = join(names, replace(labels, values=label_numbers), only)
-    report = joined.report()
-    report["labels of a photo that came before"] += labels.duplicates
-    return joined.templates.vectors[:, 0].astype(np.intp), joined.labels[:, 0].astype(np.intp), report
 
 
 def _scored(method: Method, vectors: NDArray[np.float32], keep: NDArray[np.intp]) -> Scored:
@@ -338,26 +333,6 @@ def _shown(
 def _columns(attributes: Sequence[str]) -> list[int]:
     """Columns of the labels, which are in MAAD-Face's order."""
     return [NAMES.index(name) for name in attributes]
-
-
-def _refuse_persons(evaluation: Evaluation, labels: Labels, train: Sequence[str] | None) -> None:
-    if train is None:
-        return
-    listed = set(train)
-    fitted = {one for image, one in zip(labels.images, labels.identities, strict=True) if image in listed}
-    if not fitted:
-        listed = {_tail(image) for image in train}
-        fitted = {
-            one for image, one in zip(labels.images, labels.identities, strict=True) if _tail(image) in listed
-        }
-    both = in_both(fitted, evaluation.identities)
-    if not fitted:
-        raise LabelError(f"no photo of the training list has a label: the list says {next(iter(train), '?')}")
-    if both:
-        raise LabelError(
-            f"{len(both)} persons of the training list would be evaluated on, the first is {min(both)}: "
-            "give a list of other persons' photos (--list)"
-        )
 
 
 def _described(name: str, method: Method, sha256: str) -> dict[str, Any]:
@@ -452,7 +427,3 @@ def _sha256(file: Path) -> str:
 
 def _where(source: object) -> str:
     return str(source) if isinstance(source, str | Path | Store) else "in memory"
-
-
-def _tail(image: str) -> str:
-    return "/".join(image.split("/")[-2:])

@@ -15,6 +15,7 @@ from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.figures.style import drawn, new_figure, theme_of
 from clip_smu.hiding import Hide, shown_columns
+from clip_smu.names import match
 from clip_smu.persons import persons_apart
 
 if TYPE_CHECKING:
@@ -141,11 +142,14 @@ def qualitative_table(
 
 def _rows(evaluation: Evaluation, images: Sequence[str] | None) -> list[int]:
     if images is not None:
-        index = {name: row for row, name in enumerate(evaluation.images)}
-        missing = [name for name in images if name not in index]
-        if missing:
-            raise InputError(f"the evaluation has no photo {missing[0]}: its first is {evaluation.images[0]}")
-        return [index[name] for name in images]
+        found = match(images, evaluation.images, evaluation.identities)
+        missing = np.flatnonzero(found.at < 0)
+        if len(missing):
+            raise InputError(
+                f"the evaluation has no photo {images[missing[0]]}: its first is {evaluation.images[0]}"
+                f"{f' (ambiguous: {found.first})' if found.first else ''}"
+            )
+        return [int(row) for row in found.at]
     known = (evaluation.labels != 0).sum(axis=1)
     first = {person: row for row, person in reversed(list(enumerate(persons_apart(evaluation.identities))))}
     best = sorted(first.values(), key=lambda row: (-known[row], evaluation.images[row]))

@@ -14,11 +14,12 @@ from clip_smu.generation.scores import Bools, CaptionScores, caption_scores, per
 from clip_smu.generation.ways import WAYS, CaptionConfig, Progress, above, choose_threshold, generate
 from clip_smu.hiding import Hide, hidden_names
 from clip_smu.interpreter import Interpreter
-from clip_smu.labels import Labels, join
+from clip_smu.joined import labelled
+from clip_smu.labels import Labels
 from clip_smu.methods import Method
 from clip_smu.persons import count_persons
 from clip_smu.sampling import identity_folds
-from clip_smu.templates import Templates, usable
+from clip_smu.templates import Templates
 
 
 def compare_ways(
@@ -57,12 +58,10 @@ def compare_ways(
         InputError, EncoderError, TemplateError, InterpreterError: as for :func:`generate`.
     """
     method.check_templates(templates.card, templates.vectors.shape[1])
-    joined = join(templates, labels, only)
-    good = usable(joined.templates.vectors)
-    vectors, known = joined.templates.vectors[good], joined.labels[good]
+    joined = labelled(templates, labels, only)[0]
+    vectors, identities = joined.templates.vectors, joined.templates.identities
     hidden = np.isin(NAMES, [*hidden_names(hide)])
-    known = np.where(hidden, np.int8(0), known)
-    identities = [name for name, fine in zip(joined.templates.identities, good, strict=True) if fine]
+    known = np.where(hidden, np.int8(0), joined.labels)
     persons = persons_of(identities, len(vectors))
     if len(vectors) == 0 or persons.max() + 1 < folds:
         raise LabelError(

@@ -17,6 +17,7 @@ from clip_smu.generation.scores import CaptionScores
 from clip_smu.generation.ways import CaptionConfig, Progress, generate
 from clip_smu.hiding import Hide, shown_columns
 from clip_smu.methods import Method
+from clip_smu.names import ABSENT, clean, match
 from clip_smu.storage import atomic
 from clip_smu.templates import Source, Templates, iter_templates
 
@@ -25,11 +26,18 @@ _BATCH_ROWS = 8192  # templates captioned at once
 
 @dataclass(frozen=True, slots=True)
 class CaptionsWritten:
-    """What :func:`write_captions` wrote: rows, rows without a caption, and the first few (image, caption)."""
+    """What :func:`write_captions` wrote.
+
+    Attributes:
+        rows: templates; ``rejected``, of them, those without a caption.
+        first: the first few (image, caption).
+        notes: which names of the list were left out, in sentences.
+    """
 
     rows: int
     rejected: int
     first: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 def write_captions(
@@ -53,7 +61,8 @@ def write_captions(
         templates: a folder made by ``extract``, or a file of templates.
         output: ``.csv`` or ``.jsonl``.
         hide: attributes, groups or categories, by name, that no caption says.
-        only: names of the photos to caption; default, all.
+        only: names of the photos to caption, which match those of the templates as :mod:`clip_smu.names` says;
+            default, all.
         show: rows to hand back.
 
     Raises:
@@ -65,7 +74,10 @@ def write_captions(
         raise InputError(
             f"captions are written as .csv or .jsonl, not {output.suffix or 'without an ending'}"
         )
-    wanted = None if only is None else set(only)
+    wanted: set[str] | None = None
+    notes: tuple[str, ...] = ()
+    if only is not None:
+        wanted, notes = _wanted(templates, only)
     rows = rejected = 0
     first: list[tuple[str, str]] = []
     with atomic(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -82,10 +94,8 @@ def write_captions(
                 if text and len(first) < show:
                     first.append((part.images[row], text))
         if not rows:
-            raise InputError(
-                f"no photo of the list has a template in {templates}: check the names in the list"
-            )
-    return CaptionsWritten(rows, rejected, tuple(first))
+            raise InputError(f"{templates} holds no template: extract some with clip-smu extract")
+    return CaptionsWritten(rows, rejected, tuple(first), notes)
 
 
 def write_figures(figures: Mapping[str, CaptionScores], path: str | Path, *, hide: Hide = ()) -> None:
@@ -104,9 +114,32 @@ def write_figures(figures: Mapping[str, CaptionScores], path: str | Path, *, hid
                 )  # fmt: skip
 
 
+def _wanted(templates: Source, only: Sequence[str]) -> tuple[set[str], tuple[str, ...]]:
+    """The images that the list names, and what is to be said of the others on it.
+
+    Raises:
+        InputError: it names none.
+    """
+    images = [image for part in iter_templates(templates, _BATCH_ROWS) for image in part.images]
+    found = match(only, images)
+    wanted = {clean(images[row]) for row in found.at[found.at >= 0]}
+    if not wanted:
+        raise InputError(
+            f"no photo of the list has a template in {templates}: check the names in the list"
+            f"{f' (ambiguous: {found.first})' if found.first else ''}"
+        )
+    missing = np.flatnonzero(found.at == ABSENT)
+    notes = []
+    if len(missing):
+        notes.append(f"{len(missing)} names on the list have no template, the first is {only[missing[0]]}")
+    if found.first:
+        notes.append(f"{found.ambiguous} names on the list may be of several photos; {found.first}")
+    return wanted, tuple(notes)
+
+
 def _parts(templates: Source, wanted: set[str] | None) -> Iterator[Templates]:
     for part in iter_templates(templates, _BATCH_ROWS):
-        keep = [row for row, image in enumerate(part.images) if wanted is None or image in wanted]
+        keep = [row for row, image in enumerate(part.images) if wanted is None or clean(image) in wanted]
         if keep:
             yield part if wanted is None else part.take(np.array(keep))
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from clip_smu.comparison import Comparison, compare
@@ -24,7 +25,7 @@ from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.extraction import extract
 from clip_smu.feeding import check_feeding, in_words
 from clip_smu.fitting import FitConfig, fit
-from clip_smu.labels import read_labels, read_list
+from clip_smu.labels import join_rows, read_labels, read_list
 from clip_smu.methods import load_method
 from clip_smu.outputs import writes_folder
 from clip_smu.photos import iter_photos
@@ -225,14 +226,15 @@ def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs | N
     """Of the plan's pairs, or else drawn from the test list's photos that gave a template; ``None``: there are none."""
     if data.pairs is not None:
         return read_pairs(data.pairs).sample(count)
-    wanted, labels = set(read_list(data.test)), read_labels(data.labels)
-    persons = {
-        name: person
-        for name, person in zip(labels.images, labels.identities, strict=True)
-        if name in wanted and person
-    }
-    there = dict.fromkeys(name for batch in iter_templates(templates) for name in batch.images)
-    known = [(name, persons[name]) for name in there if name in persons]
+    images: list[str] = []
+    faces = [np.empty(0, np.int16)]
+    for batch in iter_templates(templates):
+        images += batch.images
+        faces.append(batch.faces)
+    labels = read_labels(data.labels)
+    joined = join_rows(images, np.concatenate(faces), labels, read_list(data.test))
+    rows = zip(joined.rows.tolist(), joined.label_rows.tolist(), strict=True)
+    known = [(images[row], labels.identities[at]) for row, at in rows if labels.identities[at]]
     several = len(known) > len({person for _, person in known}) > 1
     return pairs_of_identities(known, count, seed) if several else None
 
