@@ -40,7 +40,8 @@ class ImageError(ClipSmuError):
     Attributes:
         reason: a short, stable code, the one that the ``_rejected`` table keeps: ``missing``, ``empty``,
             ``not-an-image``, ``git-lfs-pointer``, ``needs-heif`` (a HEIC, and the extra is not installed),
-            ``truncated``, ``too-large``, ``unreadable``, ``no-face``, ``no-alignment``, ``encoder-failed``.
+            ``truncated``, ``too-large``, ``unreadable``, ``repeated``, ``no-face``, ``no-alignment``,
+            ``encoder-failed``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -106,12 +106,12 @@ def extract(
     }
     with Workers(encoder, options, processes or os.cpu_count() or 1) as workers:
         stream = iter_photos(photos)
-        stream = itertools.chain([next(stream)], stream)  # a wrong path is said before anything is written
+        first = next(stream)  # a wrong path is said before anything is written
         claim_folder(output, job, overwrite=overwrite, private=True)
         shards = _Shards(output, shard_photos, progress)
         schema = template_schema(row)
         for number, outcomes in itertools.groupby(
-            workers.run(shards.unfinished(stream)), key=lambda pair: pair[0]
+            workers.run(shards.unfinished(itertools.chain([first], stream))), key=lambda pair: pair[0]
         ):
             seen = [outcome for _, chunk in outcomes for outcome in chunk]
             rejects = [_rejected_row(outcome) for outcome in seen if outcome.error]
