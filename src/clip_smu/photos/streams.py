@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from clip_smu.errors import ImageError
 from clip_smu.images import MAX_BYTES, image_format, too_many_bytes
@@ -27,7 +27,7 @@ def standard_input(stdin: BinaryIO, left_out: LeftOut) -> Iterator[Photo]:
         InputError: it is a list, and no text.
     """
     head = stdin.read(tarfile.BLOCKSIZE)
-    stream = io.BufferedReader(cast("io.RawIOBase", _Rejoined(head, stdin)))
+    stream = cast("io.BufferedReader", io.BufferedReader(cast("Any", _Rejoined(head, stdin))))
     if image_format(head):
         yield _one_photo(stream)
     elif head.startswith(COMPRESSED) or is_tar(head):
