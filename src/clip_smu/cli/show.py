@@ -124,12 +124,14 @@ class _Pulse:
     total: int | None = None
     started: float = field(default_factory=time.monotonic)  # of the stage
     base: tuple[float, int] = (0.0, 0)  # time and count from which the speed is measured
+    logged: set[str] = field(default_factory=set)
 
     def tell(self, stage: str, done: int, total: int | None, *, log: bool = False) -> None:
         now = time.monotonic()
         if stage != self.stage:
             self.stage, self.started, self.base = stage, now, (now, done)
-            if log:
+            if log and stage not in self.logged:
+                self.logged.add(stage)
                 _line(stage)
         if now - self.started < _SETTLED_S:
             self.base = (now, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Sequence
@@ -109,7 +110,8 @@ def confounds(
     output = Path(output)
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
-        return read_confounds(output)
+        with contextlib.suppress(InputError):  # damaged: made again
+            return read_confounds(output)
     people = found.identities
     conditional = tuple(conditional_auc(scores, found.labels, people, by, names) for by in chosen)
     any_control = any(one in names for one in controlled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import sys
@@ -150,7 +151,8 @@ def evaluate(
     }
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
-        return read_evaluation(output)
+        with contextlib.suppress(InputError):  # damaged: made again
+            return read_evaluation(output)
     photos = _read(dict(zip(called, loaded, strict=True)), templates, known, wanted, keep, progress)
     bare = Evaluation(
         photos.encoder or loaded[0].encoder,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from clip_smu.datasets import convert
 from clip_smu.encoders.files import sha256
+from clip_smu.errors import ImageError
 from clip_smu.labels import read_list
-from clip_smu.photos import iter_photos
+from clip_smu.photos import Photo, iter_photos
 from clip_smu.reproduction.plan import Plan
 from clip_smu.reproduction.stages import Stages, content_hash, digest
 from clip_smu.storage import atomic
+
+PHOTOS = "_photos"  # in a run's folder: copies of a smoke run's photos, while it runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,55 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
     for file, names in zip(lists, (chosen_train, chosen_test), strict=True):
         with atomic(file) as temporary:
             temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
-    with tempfile.TemporaryDirectory() as scratch:  # a subset of a tar; gone when the run ends
-        wanted = {*chosen_train, *chosen_test}
+    with _some_photos(plan, output / PHOTOS, [*chosen_train, *chosen_test]) as photos:
+        keys = (digest({**one, "smoke": count}) for one in (seen, labelled, {"test": labelled[test.name]}))
+        yield Data((photos,), labels, lists[0], lists[1], None, *keys)
+
+
+@contextmanager
+def _some_photos(plan: Plan, folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Copies of the named photos in a folder that only its owner may enter, gone when the run ends.
+
+    A run that was killed leaves them: they are cleared when the next one starts.
+    """
+    clear_photos(folder)
+    folder.mkdir(mode=0o700, parents=True)
+    wanted = {_tail(name): _inside(name) for name in names}
+    try:
         for photo in iter_photos(plan.photos) if plan.photos else ():
-            name = "/".join(photo.name.split("/")[-2:])
-            if name in wanted:
-                wanted.discard(name)
-                file = Path(scratch) / "photos" / name
+            inside = wanted.pop(_tail(photo.name), None)
+            if inside is not None:
+                file = folder / inside
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(photo.read())
+                file.write_bytes(_bytes_of(photo))
             if not wanted:
                 break
-        keys = (digest({**one, "smoke": count}) for one in (seen, labelled, {"test": labelled[test.name]}))
-        yield Data((Path(scratch) / "photos",), labels, lists[0], lists[1], None, *keys)
+        yield folder
+    finally:
+        clear_photos(folder)
+
+
+def clear_photos(folder: Path) -> None:
+    """Removes the copies that a killed run left behind."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _inside(name: str) -> str:
+    """A name as a path that stays below the folder it is put in, whatever a list says."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return "/".join(parts) or "photo"
+
+
+def _tail(name: str) -> str:
+    return "/".join(_inside(name).split("/")[-2:])
+
+
+def _bytes_of(photo: Photo) -> bytes:
+    """Nothing of a photo that cannot be read: extraction then lists it with its reason."""
+    try:
+        return photo.read()
+    except ImageError:
+        return b""
 
 
 def _some(names: list[str], count: int) -> list[str]:
@@ -85,9 +124,7 @@ def _celeba(plan: Plan, folder: Path, stages: Stages) -> tuple[Path, Path | None
     """CelebA's labels in MAAD's form, and its partition as lists."""
     result = folder / "labels.parquet"
     source = {file.name: content_hash(file) for file in sorted(plan.labels.glob("*.[ct][sx][vt]"))}
-    stages.run("labels", {"source": source}, result, lambda _: _convert(plan.labels, result))
+    stages.run(
+        "labels", {"source": source}, folder, lambda: convert(plan.labels, "celeba", result), result.name
+    )
     return result, folder / "labels.train.txt", folder / "labels.test.txt"
-
-
-def _convert(source: Path, result: Path) -> None:
-    convert(source, "celeba", result)

@@ -142,14 +142,16 @@ def read_plan(
     checked(values, _Form, f"{file}")
     try:
         places = _places(values["data"], data)
-        chosen = tuple(_encoder(row, data, weights or data) for row in values["encoders"])
-        ways = tuple(_method(row, text_encoder) for row in values["methods"])
+        kept = _kept(values["encoders"], encoders, "encoder")  # the files of the others need not be there
+        chosen = tuple(_encoder(row, data, weights or data) for row in kept)
+        ways = tuple(_method(row, text_encoder) for row in _kept(values["methods"], methods, "method"))
+        _refuse_strangers(file, values)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: an entry is missing or has the wrong form ({error})") from None
     plan = Plan(
         values["name"], values.get("labels_are", "labels as given"), values.get("seed", 0),
         tuple(values.get("erase", ())), tuple(values.get("within", ())), values.get("check_pairs", CHECK_PAIRS),
-        **places, encoders=_kept(chosen, encoders, "encoder"), methods=_kept(ways, methods, "method"),
+        **places, encoders=chosen, methods=ways,
         smoke=values.get("smoke", {}),
     )  # fmt: skip
     names = [row.name for row in plan.encoders] + [row.name for row in plan.methods]
@@ -288,9 +290,28 @@ def _method(values: dict[str, Any], text_encoder: str | None) -> Method:
     return Method(values["name"], kinds[0], what, settings, tuple(values.get("encoders", ())))
 
 
-def _kept(rows: Sequence[Any], names: Sequence[str], what: str) -> tuple[Any, ...]:
-    known = [row.name for row in rows]
+def _refuse_strangers(file: Path, values: dict[str, Any]) -> None:
+    """Refuses entries for encoders or methods that the plan has not."""
+    encoders, methods = ([row["name"] for row in values[key]] for key in ("encoders", "methods"))
+    for row in values["methods"]:
+        if unknown := set(row.get("encoders", ())) - set(encoders):
+            raise InputError(
+                f"{file}: the method {row['name']} is for {', '.join(sorted(unknown))}, expected some of the encoders "
+                f"{', '.join(encoders)}"
+            )
+    named = [(f"the encoder {row['name']}", row.keys() - _ENCODER_KEYS) for row in values["encoders"]]
+    named.append(("[smoke]", values.get("smoke", {}).keys() - {"photos", "check_pairs"}))
+    for where, keys in named:
+        if unknown := keys - set(methods):
+            raise InputError(
+                f"{file}: {where} has settings of {', '.join(sorted(unknown))}, expected methods of the plan: "
+                f"{', '.join(methods)}"
+            )
+
+
+def _kept(rows: Sequence[dict[str, Any]], names: Sequence[str], what: str) -> tuple[dict[str, Any], ...]:
+    known = [row["name"] for row in rows]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(f"the plan has no {what} {', '.join(unknown)}: choose from {', '.join(known)}")
-    return tuple(row for row in rows if not names or row.name in names)
+    return tuple(row for row in rows if not names or row["name"] in names)

@@ -17,26 +17,25 @@ import pyarrow as pa
 
 from clip_smu.comparison import Comparison, compare
 from clip_smu.confounds import confounds
-from clip_smu.encoders import EncoderOptions, load_encoder
+from clip_smu.encoders import load_encoder
 from clip_smu.encoders.cards import CARD, card, own_card, write_card
 from clip_smu.erasure import erase
-from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.extraction import extract
 from clip_smu.feeding import check_feeding, in_words
 from clip_smu.fitting import FitConfig, fit
 from clip_smu.labels import join_rows, read_labels, read_list
 from clip_smu.methods import load_method
-from clip_smu.outputs import writes_folder
-from clip_smu.photos import iter_photos
+from clip_smu.outputs import JOB, writes_folder
+from clip_smu.photos import count_photos, iter_photos
 from clip_smu.probes import ProbeConfig, fit_probe
-from clip_smu.reproduction.data import Data, open_data
+from clip_smu.reproduction.checks import check_plan, config_of, is_for, options_of
+from clip_smu.reproduction.data import PHOTOS, Data, clear_photos, open_data
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder, reference_of
 from clip_smu.reproduction.stages import Progress, Stages, content_hash, jsonable
 from clip_smu.reproduction.tables import write_figures, write_results
 from clip_smu.storage import claim_folder, write_json
 from clip_smu.templates import iter_templates, read_rejected
-from clip_smu.towers import TowerSize
 from clip_smu.verification import Pairs, pairs_of_identities, read_pairs
 from clip_smu.zero_shot import zero_shot
 
@@ -83,6 +82,8 @@ def reproduce(
     started = time.time()
     output, tell = Path(output), progress or (lambda *_: None)
     claim_folder(output, {"command": "reproduce", "plan": plan.name, "smoke": smoke}, overwrite=overwrite)
+    check_plan(plan, smoke=smoke)
+    clear_photos(output / PHOTOS)
     stages = Stages(output, tell)
     manifest: dict[str, Any] = {"format": FORMAT, "name": plan.name, "smoke": smoke, "finished": False}
     manifest |= {"labels_are": plan.labels_are, "plan": jsonable(asdict(plan))}
@@ -120,11 +121,14 @@ def _one_encoder(
     check, checked = _check(plan, row, data, templates, extracted, stages, home, smoke)
     lists: dict[str, Any] = {"train": data.train, "test": data.test}
     keys, folders = {}, {}
+
+    def progress(stage: str) -> Progress:
+        return lambda part, done, total: stages.tell(f"{row.name}/{stage}: {part}", done, total)
+
     for method in plan.methods:
-        if method.encoders and row.name not in method.encoders:
+        if not is_for(method, row):
             continue
-        settings = {**method.settings, **row.settings.get(method.name, {})}
-        settings |= plan.smoke.get(method.name, {}) if smoke else {}
+        settings, config = config_of(plan, method, row, smoke=smoke)
         folder = home / ("probes" if method.kind == "probe" else "interpreters") / method.name
         folders[method.name] = folder
         keys[method.name] = stages.run(
@@ -138,41 +142,40 @@ def _one_encoder(
                 "seed": plan.seed,
                 "feeding": checked if method.kind == "objective" else "",
             },
-            folder / ("probe.json" if method.kind == "probe" else "interpreter.json"),
-            lambda overwrite, method=method, settings=settings, folder=folder: _train(  # type: ignore[misc]
-                plan, method, settings, templates, data, check, folder, overwrite, stages.tell, row
+            folder,
+            lambda method=method, config=config, folder=folder: _train(  # type: ignore[misc]
+                method, config, templates, data, check, folder, stages.tell, row
             ),
+            "probe.json" if method.kind == "probe" else "interpreter.json",
         )
     evaluated = stages.run(
         f"{row.name}/evaluation", {"templates": extracted, "methods": keys, "feeding": checked},
-        home / "evaluation" / "evaluation.json",
-        lambda overwrite: _ignore(
-            evaluate(
-                list(folders.values()), templates, data.labels, home / "evaluation", only=data.test,
-                train=data.train, names=list(folders), feeding=check, overwrite=overwrite,
-            )
+        home / "evaluation",
+        lambda: evaluate(
+            list(folders.values()), templates, data.labels, home / "evaluation", only=data.test,
+            train=data.train, names=list(folders), feeding=check, progress=progress("evaluation"),
         ),
+        "evaluation.json",
     )  # fmt: skip
     reference = reference_of(plan, folders)
-    stages.run(
-        f"{row.name}/confounds", {"evaluation": evaluated, "method": reference, "within": plan.within},
-        home / "confounds" / "confounds.json",
-        lambda overwrite: _ignore(
-            confounds(
+    if plan.within:
+        stages.run(
+            f"{row.name}/confounds", {"evaluation": evaluated, "method": reference, "within": plan.within},
+            home / "confounds",
+            lambda: confounds(
                 home / "evaluation", reference, home / "confounds", strata=plan.within,
-                templates=templates, labels=data.labels, train=data.train, overwrite=overwrite,
-            )
-        ),
-    )  # fmt: skip
+                templates=templates, labels=data.labels, train=data.train, progress=progress("confounds"),
+            ),
+            "confounds.json",
+        )  # fmt: skip
     if plan.erase:
         stages.run(
-            f"{row.name}/erasure", {"methods": keys, "erase": plan.erase}, home / "erasure" / "erasure.json",
-            lambda overwrite: _ignore(
-                erase(
-                    plan.erase, templates, data.labels, home / "erasure", **lists, pairs=data.pairs,
-                    methods=[load_method(folders[reference])], overwrite=overwrite,
-                )
+            f"{row.name}/erasure", {"methods": keys, "erase": plan.erase}, home / "erasure",
+            lambda: erase(
+                plan.erase, templates, data.labels, home / "erasure", **lists, pairs=data.pairs,
+                methods=[load_method(folders[reference])], progress=progress("erasure"),
             ),
+            "erasure.json",
         )  # fmt: skip
 
 
@@ -186,15 +189,15 @@ def _templates(row: PlannedEncoder, data: Data, stages: Stages, home: Path) -> t
     def progress(count: int) -> None:
         nonlocal photos
         photos += count
-        stages.tell(f"{row.name}/templates", photos, 0)
+        stages.tell(f"{row.name}/templates", photos, total)
 
-    options = _options(row)
+    options, total = options_of(row), count_photos([str(one) for one in data.photos]) or 0
 
-    def take(overwrite: bool) -> None:
-        extract(data.photos, stored, encoder, options, overwrite=overwrite, progress=progress)
+    def take() -> None:
+        extract(data.photos, stored, encoder, options, progress=progress)
 
     described = {"photos": data.photos_key, "card": card(encoder).to_dict(), "options": row.options}
-    return stored, stages.run(f"{row.name}/templates", described, stored / "_job.json", take)
+    return stored, stages.run(f"{row.name}/templates", described, stored, take, JOB)
 
 
 def _check(
@@ -205,10 +208,10 @@ def _check(
     count = plan.smoke.get("check_pairs", plan.check_pairs) if smoke else plan.check_pairs
     if row.templates is not None or not count:
         return None, ""
-    encoder, options = _with_card(row, home), replace(_options(row), main_face=True)
+    encoder, options = _with_card(row, home), replace(options_of(row), main_face=True)
     file = home / "feeding.json"
 
-    def check(_: bool) -> None:
+    def check() -> None:
         pairs = _some_pairs(data, templates, count, plan.seed)
         if pairs is None:
             write_json(file, None)
@@ -239,40 +242,22 @@ def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs | N
     return pairs_of_identities(known, count, seed) if several else None
 
 
-def _options(row: PlannedEncoder) -> EncoderOptions:
-    try:
-        return EncoderOptions(**row.options)
-    except TypeError as error:  # an option that there is not
-        raise InputError(f"the plan's options of {row.name} do not fit: {error}") from None
-
-
 def _train(
-    plan: Plan, method: Method, settings: dict[str, Any], templates: Path, data: Data, check: Path | None, folder: Path,
-    overwrite: bool, tell: Progress, row: PlannedEncoder,
+    method: Method, config: FitConfig | ProbeConfig | None, templates: Path, data: Data, check: Path | None,
+    folder: Path, tell: Progress, row: PlannedEncoder,
 ) -> None:  # fmt: skip
-    lists: dict[str, Any] = {"train": data.train, "test": data.test, "overwrite": overwrite}
+    lists: dict[str, Any] = {"train": data.train, "test": data.test}
 
     def progress(stage: str, done: int, total: int) -> None:
         tell(f"{row.name}/{method.name}: {stage}", done, total)
 
-    try:
-        if "size" in settings:
-            settings = settings | {"size": TowerSize(**settings["size"])}
-        if method.kind == "objective":
-            config = FitConfig(objective=method.what, seed=plan.seed, **settings)
-            lists["feeding"] = check
-            fit(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
-        elif method.kind == "probe":
-            recipe = ProbeConfig(kind=method.what, seed=plan.seed, **settings)
-            fit_probe(
-                templates, data.labels, folder, config=recipe, name=method.name, progress=progress, **lists
-            )
-        else:
-            zero_shot(
-                method.what, folder, encoder=row.encoder, templates=templates, labels=data.labels, **lists
-            )
-    except TypeError as error:  # a setting that there is not
-        raise InputError(f"the plan's settings of {method.name} do not fit: {error}") from None
+    if isinstance(config, FitConfig):
+        lists["feeding"] = check
+        fit(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
+    elif isinstance(config, ProbeConfig):
+        fit_probe(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
+    else:
+        zero_shot(method.what, folder, encoder=row.encoder, templates=templates, labels=data.labels, **lists)
 
 
 def _named(evaluation: Evaluation, row: PlannedEncoder) -> Evaluation:
@@ -290,6 +275,8 @@ def _comparisons(
     made = {}
     for a, b in itertools.combinations([row.name for row in plan.encoders], 2):
         both = [name for name in evaluations[a].methods if name in evaluations[b].methods]
+        if not both:
+            continue
         method = reference_of(plan, both)
         made[f"{a}-vs-{b}"] = compare(evaluations[a], evaluations[b], method_a=method, method_b=method)
     for name, evaluation in evaluations.items():
@@ -325,7 +312,3 @@ def _with_card(row: PlannedEncoder, home: Path) -> str:
     file = home / "card.toml"
     write_card(file, own_card({"name": row.name, **row.card}))
     return f"{row.encoder}{CARD}{file}"
-
-
-def _ignore(_: object) -> None:
-    """A stage's result is its folder."""

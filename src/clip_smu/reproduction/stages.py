@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -24,24 +25,61 @@ class Stages:
         self.notes: dict[str, dict[str, Any]] = {}
         self.done = self.kept = 0
 
-    def run(self, name: str, inputs: Mapping[str, Any], result: Path, work: Callable[[bool], None]) -> str:
-        """Does ``work(overwrite)`` unless ``result`` is there from the same ``inputs``; gives the stage's key."""
+    def run(
+        self, name: str, inputs: Mapping[str, Any], place: Path, work: Callable[[], object], result: str = ""
+    ) -> str:
+        """Does ``work()`` unless the stage's ``place`` is whole, from the same ``inputs``; gives the stage's key.
+
+        Args:
+            place: the folder or file that this stage alone writes. Another result in it is removed first; a kill in the
+                middle of that, or of the work, is gone on from by the next run.
+            result: the file in a folder that is there when the work is done.
+        """
         key = digest({"stage": name, "version": version("clip-smu"), **inputs})
         file = self.folder / f"{name.replace('/', '-')}.json"
-        before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        if before.get("key") == key and before.get("finished") and result.exists():
+        before = _note(file)
+        same = before.get("key") == key
+        finished = same and before.get("finished") and (place / result).exists()
+        if finished and before.get("files") in (None, files_of(place)):
             self.notes[name], self.kept = before, self.kept + 1
             return key
         self.tell(name, 0, 1)
         note = {"key": key, "inputs": jsonable(inputs), "finished": False, "seconds": 0.0}
+        if before and (not same or finished or before.get("clearing")):
+            write_json(file, note | {"clearing": True})
+            _remove(place)
         write_json(file, note)
         started = time.time()
-        work(bool(before) and before.get("key") != key)
-        note |= {"finished": True, "seconds": round(time.time() - started, 1)}
+        work()
+        note |= {"finished": True, "seconds": round(time.time() - started, 1), "files": files_of(place)}
         write_json(file, note)
         self.tell(name, 1, 1)
         self.notes[name], self.done = note, self.done + 1
         return key
+
+
+def files_of(place: Path) -> str:
+    """Hash of the names and sizes of a stage's files: what was cut off or removed since is told by it."""
+    files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+    return digest([(str(file.relative_to(place)), file.stat().st_size) for file in files])
+
+
+def _note(file: Path) -> dict[str, Any]:
+    """What an earlier run noted of a stage; after a damaged note nobody knows what its result is, so that is removed."""
+    if not file.is_file():
+        return {}
+    try:
+        note = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        note = None
+    return note if isinstance(note, dict) else {"clearing": True}
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def content_hash(path: Path) -> str:
