@@ -65,7 +65,7 @@ def files_of(place: Path) -> str:
 
 
 def _note(file: Path) -> dict[str, Any]:
-    """What an earlier run noted of a stage; after a damaged note nobody knows what its result is, so that is removed."""
+    """What an earlier run noted of a stage; a damaged note tells nothing of the result, so that is removed."""
     if not file.is_file():
         return {}
     try:
