@@ -224,6 +224,19 @@ def test_hdf5_reads_no_other_file_and_no_emptiness(tmp_path: Path) -> None:
         read_templates(tmp_path / "t.h5")
 
 
+def test_hdf5_that_hangs_or_crashes_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of 10 kB, found by flipping bits, on which HDF5 1.14 never returns; and a reader that dies."""
+    pytest.importorskip("h5py")
+    from clip_smu.templates import hdf5
+
+    monkeypatch.setattr(hdf5, "PATIENCE", 3.0)
+    with pytest.raises(TemplateError, match=r"HDF5 read for 3 s without a result|cannot be read"):
+        read_templates(Path(__file__).parent / "damaged/endless.h5")
+    monkeypatch.setattr(hdf5.sys, "executable", "/bin/false")
+    with pytest.raises(TemplateError, match=r"HDF5 failed on it \(exit code 1\)"):
+        read_templates(Path(__file__).parent / "damaged/endless.h5")
+
+
 def test_hdf5_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -57,6 +57,8 @@ def interpret_store(
     """
     output, store = Path(output), store_of(templates)
     files, keys = store.files, store.contents()
+    if store.count() == 0:
+        raise TemplateError(f"{store} holds no template: extract some with clip-smu extract")
     keep = shown_columns(interpreter.attributes, hide)
     names = [interpreter.attributes[k] for k in keep]
     for file in files:
