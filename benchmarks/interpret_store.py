@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 from clip_smu.encoders import card
 from clip_smu.interpreter import load_interpreter
 from clip_smu.readings import interpret_store
-from clip_smu.templates import BATCH_ROWS, save_templates
+from clip_smu.templates import save_templates
+from clip_smu.templates.bounds import BATCH_ROWS
 
 SHARD = 250_000
 
