@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from scipy.linalg import sqrtm
+from sklearn.covariance import oas as sklearn_oas
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 from clip_smu.attributes import NAMES
 from clip_smu.calibrate import Calibration
 from clip_smu.cli import app
-from clip_smu.erasure import PROBES, erase, fit_eraser, leace, load_eraser
+from clip_smu.erasure import PROBES, erase, fit_eraser, leace, load_eraser, oas
 from clip_smu.errors import ClipSmuError, EncoderError, InputError, LabelError, TemplateError
 from clip_smu.labels import join, read_labels
 from clip_smu.probe import Probe
@@ -141,6 +142,90 @@ def test_no_linear_probe_beats_a_constant() -> None:
             before = probe.fit(unit(x)[known], column[known]).decision_function(unit(x)[known])
             assert before.std() > 0.5
             assert roc_auc_score(column[known], before) > 0.8
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_a_constant_number_is_no_obstacle(value: float, tmp_path: Path) -> None:
+    """Dead outputs of a network: as good an eraser as without them, and valid JSON."""
+    x, labels, _ = made_up()
+    names = ["Male", "Wearing_Hat", "Eyeglasses"]
+    dead = np.insert(unit(x), [0, 5], value, axis=1)
+    eraser = fit_eraser(dead, labels, names)
+    assert eraser.provenance["largest_correlation_left"] < 1e-9
+    erased = eraser.apply(dead).astype(np.float64)
+    assert max(np.abs(covariance(erased, column)).max() for column in labels.T) < 1e-7
+    if value == 0:
+        np.testing.assert_array_equal(erased[:, [0, 6]], 0)
+        np.testing.assert_allclose(
+            np.delete(erased, [0, 6], axis=1), fit_eraser(x, labels, names).apply(x), atol=1e-5
+        )
+    eraser.save(tmp_path)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    json.loads((tmp_path / "eraser.json").read_text(), parse_constant=refuse)
+
+
+def test_an_attribute_that_is_one_number() -> None:
+    """All covariance lies on one axis: it becomes constant, and a constant has no correlation."""
+    x, labels, _ = made_up()
+    labels[labels == 0] = 1
+    table = np.column_stack([3.0 * labels[:, 0], x[:, 1:] - x[:, 1:].mean(axis=0)])
+    eraser = fit_eraser(table, labels[:, :1], ["Male"])
+    assert eraser.provenance["largest_correlation_left"] < 1e-9
+
+
+def test_shrinkage_is_scikit_learns() -> None:
+    rng = np.random.default_rng(4)
+    for n, d in ((20, 40), (200, 8), (3, 5)):
+        x = rng.normal(size=(n, d)) @ rng.normal(size=(d, d))
+        assert oas(x) == pytest.approx(sklearn_oas(x)[1], rel=1e-9)
+    assert oas(np.ones((4, 3))) == 1.0
+
+
+def test_few_faces_are_moved_less() -> None:
+    """As many faces as numbers: the covariance is noise, and its inverse moves templates of others far for nothing."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        d, n = 60, 66
+        x = rng.normal(size=(n + 400, d)) * np.linspace(3, 0.5, d)
+        labels = np.where(x[:, :1] + rng.normal(size=(len(x), 1)) > 0, 1, -1).astype(np.int8)
+        units = unit(x)
+        eraser = fit_eraser(x[:n], labels[:n], ["Male"])
+        assert 0 < eraser.provenance["shrinkage"] < 1
+        _, left, right = leace(units[:n], labels[:n])
+        plain = unit(units[n:] - units[n:] @ right @ left.T)
+        moved, moved_plain = (
+            np.linalg.norm(one - units[n:], axis=1).mean() for one in (eraser.apply(x[n:]), plain)
+        )
+        assert moved < 0.8 * moved_plain
+        assert eraser.provenance["largest_correlation_left"] < 1e-9  # the theorem holds for any covariance
+    many = np.random.default_rng(0).normal(size=(5 * d, d))
+    assert (
+        fit_eraser(many, np.where(many[:, :1] > 0, 1, -1).astype(np.int8), ["Male"]).provenance["shrinkage"]
+        == 0
+    )
+
+
+def test_refuses_what_cannot_be_erased() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(60, 3))
+    labels = rng.choice(np.int8([-1, 1]), (60, 3))
+    names = ["Male", "Young", "Bald"]
+    with pytest.raises(
+        InputError, match="3 attributes cannot be erased from 3 numbers that vary in 3 directions"
+    ):
+        fit_eraser(x, labels, names)
+    with pytest.raises(
+        InputError, match=r"1 attributes cannot be erased from 8 numbers that vary in 1 directions"
+    ):
+        fit_eraser(np.eye(8)[np.where(labels[:, 0] > 0, 0, 1)] + 1, labels[:, :1], names[:1])
+    with pytest.raises(InputError, match="all 60 templates of the training persons are the same"):
+        fit_eraser(np.ones((60, 3)), labels[:, :1], names[:1])
+    labels[:, 0] = 1
+    with pytest.raises(InputError, match=r"Male cannot be erased: .* found 60 yes and 0 no"):
+        fit_eraser(x, labels[:, :1], names[:1])
 
 
 def test_eraser_on_disk(tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ ROUNDS = 100  # corrections of the factors for the scaling to norm 1; LFW's temp
 LEFT_OVER = 1e-9  # largest correlation between a scaled template's number and a label that counts as none
 OTHER_FOLDS = 5
 TRAINING, OTHERS = "training persons", "other test persons"
+FEW = 5  # training faces a number, below which their covariance is shrunk
 LANDMARKS = 1024
+_CONSTANT = 1e-9  # a spread below this share of the largest is rounding
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -325,7 +327,7 @@ def erase(
         recognition,
         no_recognition,
         _norm_auc(names, tested, columns),
-        _sentence(names, readings, recognition),
+        _sentence(names, readings, recognition, eraser),
     )
     test_report = {"faces": len(tested.labels), "persons": count_persons(tested.templates.identities)}
     values = found.to_dict() | {"test": test_report, "seconds": round(time.time() - started, 1)}
@@ -333,19 +335,21 @@ def erase(
     return found
 
 
-def leace(vectors: Floats, labels: NDArray[np.int8]) -> Leace:
+def leace(vectors: Floats, labels: NDArray[np.int8], shrinkage: float = 0.0) -> Leace:
     """LEACE's factors in closed form (Belrose et al. 2023, theorem 4.3).
 
     ``W = Σ_xx^(-1/2)`` over all rows (pseudo-inverse), ``P`` the orthogonal projection onto the columns of
-    ``W Σ_xz``. Column k of ``Σ_xz`` is over the rows whose label k is known.
+    ``W Σ_xz``. Column k of ``Σ_xz`` is over the rows whose label k is known. Whatever W, no covariance is left.
 
     Args:
         vectors: (N, d) float64.
         labels: (N, K) int8; 1, -1, or 0 for unknown.
+        shrinkage: 0 to 1, share of the mean variance in Σ_xx: ``(1 - s) Σ_xx + s mean(diag Σ_xx) I``.
     """
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     variances, axes = np.linalg.eigh(centred.T @ centred / len(vectors))
+    variances = (1 - shrinkage) * variances + shrinkage * variances.mean()
     kept = variances > variances[-1] * 1e-10
     axes, spread = axes[:, kept], np.sqrt(variances[kept])
     whitened = axes @ ((axes.T @ _covariances(vectors, labels)) / spread[:, None])  # (d, K)
@@ -357,14 +361,29 @@ def leace(vectors: Floats, labels: NDArray[np.int8]) -> Leace:
     )
 
 
+def oas(vectors: Floats) -> float:
+    """The share, 0 to 1, of the mean variance that makes the covariance of (N, d) rows the best on average.
+
+    Oracle approximating shrinkage, in closed form (Chen, Wiesel, Eldar & Hero 2010), as scikit-learn has it.
+    """
+    n, d = vectors.shape
+    centred = vectors - vectors.mean(axis=0)
+    covariance = centred.T @ centred / n
+    size, mean = float((covariance**2).mean()), float(np.trace(covariance)) / d
+    apart = (n + 1) * (size - mean**2 / d)
+    return min((size + mean**2) / apart, 1.0) if apart > 0 else 1.0
+
+
 def fit_eraser(
     vectors: NDArray[np.floating], labels: NDArray[np.int8], attributes: Sequence[str], *, encoder: str = ""
 ) -> Eraser:
     """Fits an eraser: after it, templates scaled to norm 1 have no covariance with the labels on these rows.
 
-    ``right`` is LEACE's on unit templates. ``left`` starts as LEACE's; each round adds
-    ``(I - E[s s'])^-1 C (cov(right' u / |r|, z))^+``, with s the scaled templates and C the covariance that they still
-    have: to first order the change that removes it. The largest correlation left over is in ``provenance``.
+    ``right`` is LEACE's on unit templates; with fewer than :data:`FEW` rows a number, of their shrunken covariance
+    (:func:`oas`), as the plain one is noise there and the map would move templates far. ``left`` starts as LEACE's;
+    each round adds ``(I - E[s s'])^-1 C (cov(right' u / |r|, z))^+``, with s the scaled templates and C the covariance
+    that they still have: to first order the change that removes it. The largest correlation left over is in
+    ``provenance``.
 
     Args:
         vectors: (N, d) usable templates, of any norm.
@@ -373,7 +392,8 @@ def fit_eraser(
         encoder: whose templates these are.
 
     Raises:
-        InputError: an attribute has fewer than two labels of a kind.
+        InputError: an attribute has fewer than two labels of a kind, templates do not vary, nothing of them would be
+            left, or the labels' covariance cannot be taken out of them.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -391,7 +411,20 @@ def fit_eraser(
                 f"{yes} yes and {no} no; leave it out or label more"
             )
     units = _unit(np.asarray(vectors))
-    _, left, right = leace(units, labels)
+    faces, numbers = units.shape
+    spread = units.std(axis=0)
+    if spread.max() <= _CONSTANT:
+        raise InputError(
+            f"nothing can be erased: all {faces} templates of the training persons are the same; give others"
+        )
+    shrinkage = oas(units) if faces < FEW * numbers else 0.0
+    _, left, right = leace(units, labels, shrinkage)
+    room = int(np.linalg.matrix_rank(np.cov(units.T), hermitian=True))
+    if left.shape[1] >= room:
+        raise InputError(
+            f"{len(attributes)} attributes cannot be erased from {numbers} numbers that vary in {room} directions "
+            f"among {faces} training faces: nothing would be left; erase fewer, or give more faces"
+        )
     along = units @ right  # (N, m)
     deviations = np.array([column[column != 0].std() / 2 for column in labels.astype(np.float64).T])
     best, least, step, change = left, np.inf, 1.0, np.zeros_like(left)
@@ -399,9 +432,10 @@ def fit_eraser(
         left = best + step * change
         moved = units - along @ left.T
         lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-        moved /= lengths
+        with np.errstate(invalid="ignore", divide="ignore"):
+            moved /= lengths
         rest = _covariances(moved, labels)
-        worst = float(np.abs(rest / (moved.std(axis=0)[:, None] * deviations)).max())
+        worst = _largest_correlation(rest, moved.std(axis=0), spread, deviations)
         if not worst < least:  # too far: half the way
             step /= 2
             continue
@@ -411,13 +445,32 @@ def fit_eraser(
         turned = np.linalg.pinv(_covariances(along / lengths, labels), rcond=1e-9)  # (K, m)
         sphere = np.eye(len(left)) - moved.T @ moved / len(moved)  # a change along a template is scaled away
         change = np.linalg.solve(sphere, rest) @ turned
+    if not np.isfinite(least):
+        raise InputError(
+            f"{', '.join(attributes)} cannot be erased from these {faces} training faces: the map would leave nothing "
+            "of one of them; erase fewer attributes, or give more faces"
+        )
     figures = {
         "faces": len(units),
+        "shrinkage": round(shrinkage, 6),
         "known": {name: int((column != 0).sum()) for name, column in zip(attributes, labels.T, strict=True)},
         "rank": best.shape[1],
         "largest_correlation_left": least,
     }
     return Eraser(tuple(attributes), encoder, best, right, figures)
+
+
+def _largest_correlation(rest: Floats, after: Floats, before: Floats, deviations: Floats) -> float:
+    """Of any number with any label; a number that is constant, before or after, has none.
+
+    Args:
+        rest: (d, K) covariances.
+        after, before: (d,) standard deviations of the numbers. deviations: (K,) those of the labels.
+    """
+    if not np.isfinite(rest).all():  # a template of which nothing is left
+        return np.inf
+    some = after > _CONSTANT * before.max()
+    return float(np.abs(rest[some] / (after[some, None] * deviations)).max()) if some.any() else 0.0
 
 
 def load_eraser(folder: str | Path) -> Eraser:
@@ -742,9 +795,17 @@ def _recognition(pairs: Pairs, kept: Templates, eraser: Eraser, pairs_from: str)
 # ---------------------------------------------------------------- words
 
 
-def _sentence(names: Sequence[str], readings: Sequence[Reread], known: Recognition | None) -> str:
+def _sentence(
+    names: Sequence[str], readings: Sequence[Reread], known: Recognition | None, eraser: Eraser
+) -> str:
+    faces = eraser.provenance["faces"]
+    few = f"Fitted to {faces} faces for {eraser.dim} numbers: too few to erase much from templates of other persons."
     return " ".join(
-        [*(_of_attribute(name, readings) for name in names), *([] if known is None else [_of(known)])]
+        [
+            *(_of_attribute(name, readings) for name in names),
+            *([few] if faces < eraser.dim else []),
+            *([] if known is None else [_of(known)]),
+        ]
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,9 +79,24 @@ def atomic(path: Path, *, private: bool = False) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes ``value`` as indented UTF-8 JSON, atomically."""
+    """Writes ``value`` as indented UTF-8 JSON, atomically; JSON knows no NaN and no infinity: they become null."""
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """JSON values with ``None`` in place of NaN and infinite numbers, at any depth.
+
+    Example:
+        >>> finite({"auc": float("nan"), "rows": [1.0, float("inf")]})
+        {'auc': None, 'rows': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def claim_folder(

@@ -12,6 +12,7 @@ import typer
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 from clip_smu.errors import InputError
+from clip_smu.storage import finite
 
 if TYPE_CHECKING:
     from clip_smu.comparison import Comparison
@@ -87,7 +88,7 @@ def evaluate(
             feeding=feeding, hide=hide, rounds=rounds, seed=seed, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:
-        write(json.dumps({**made.manifest, "rows": made.table.to_pylist()}, ensure_ascii=False))
+        write(json.dumps(finite({**made.manifest, "rows": made.table.to_pylist()}), ensure_ascii=False))
     elif as_csv:
         _write_csv(made.table)
     else:
@@ -151,7 +152,7 @@ def compare(
     if output is not None:
         made.save(output)
     if as_json:
-        write(json.dumps({**made.to_dict(), "rows": made.table.to_pylist()}, ensure_ascii=False))
+        write(json.dumps(finite({**made.to_dict(), "rows": made.table.to_pylist()}), ensure_ascii=False))
     elif as_csv:
         _write_csv(made.table)
     else:
