@@ -179,7 +179,9 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Trainer, "train", train)
     monkeypatch.setattr(Trainer, "prompt_vectors", lambda *_: (positive, negative))
     calls = watch(monkeypatch, fitting, "calibrate")
+    evidence = watch(monkeypatch, fitting, "gather_evidence")
     fitting.fit(faces, labels, tmp_path / "it", config=config)
+    np.testing.assert_array_equal(evidence.given[0][1], calls.given[0][0])
     scores, people = calls.given[0][0], np.array(faces.identities)
     fold_of = identity_folds(faces.identities, 3, config.seed)
     units = faces.vectors / np.linalg.norm(faces.vectors, axis=1, keepdims=True)
@@ -194,6 +196,24 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
             np.testing.assert_allclose(scores[row], expected, atol=1e-4)
     assert len(asked[3][0]) == len(people)
     assert asked[3][1] is None
+
+
+def test_early_stopping_watches_faces_centred_by_the_training_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clip_smu.training import Trainer
+
+    faces, labels = coin_faces(6)
+    seen: list[NDArray[Any]] = []
+    monkeypatch.setattr(Trainer, "_mean_auc", lambda self, tower, watched, known: seen.append(watched) or 0.5)
+    settings = fit_settings().training("toy")
+    trainer = Trainer(replace(settings, batch_size=8), faces.vectors, labels.values, tmp_path)
+    inside, outside = np.arange(40), np.arange(40, 60)
+    trainer.train("a fold", inside, outside, 1)
+    units = faces.vectors / np.linalg.norm(faces.vectors, axis=1, keepdims=True)
+    expected = units[outside] - units[inside].mean(axis=0)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(seen[0], expected, atol=1e-5)
 
 
 # ---------------------------------------------------------------- zero-shot

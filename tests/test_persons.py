@@ -38,5 +38,23 @@ def test_two_strangers_are_never_taken_for_one_person() -> None:
 
 def test_fewer_persons_than_folds_is_refused() -> None:
     require_persons(["", "", "ann"], 3)
+    require_persons(["ann", "bob"], 1)
     with pytest.raises(LabelError, match="at least 3 persons, one a fold, found 2"):
         require_persons(["ann", "ann", "bob"], 3)
+
+
+def test_numbers_are_numbers_of_rows() -> None:
+    """Ready to index with, one a photo, in the order of the names; strangers come first, in the order of the rows."""
+    people = ["bob", "", "ann", "bob", ""]
+    numbers = person_numbers(people)
+    assert numbers.dtype == np.intp
+    assert numbers.shape == (5,)
+    assert numbers.tolist() == [3, 0, 2, 3, 1]
+    assert person_numbers([]).shape == (0,)
+    assert person_numbers([]).dtype == np.intp
+
+
+def test_a_stranger_is_nobody_who_has_a_name() -> None:
+    assert count_persons(["1", "", "0", ""]) == 4
+    assert known_persons([]) == set()
+    assert in_both(["ann", "bob", "bob"], ["bob", "eve"]) == {"bob"}

@@ -1,6 +1,6 @@
 """Mutation score of the rooms that figures rest on: mutmut's mutants, each against the tests of its own module.
 
-    python -m tests.mutation.score [ROOM ...] [--digits 0123456789]
+    python tests/mutation/score.py [ROOM ...] [--digits 0123456789]
 
 Texts of messages are not mutated. Of a large room only the mutants whose number ends in one of its digits are tried: a
 fixed sample over all functions. Survivors are written to ``build/mutation``; those that no test can see, as they
