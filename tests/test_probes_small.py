@@ -113,7 +113,7 @@ def test_the_list_says_who_is_trained_on(tmp_path: Path) -> None:
     some = [name for name in faces.images[:60] if name != faces.images[7]]
     probe = fit_probe(faces, labels, tmp_path / "it", train=some, config=SMALL)
     trained = probe.provenance["trained_on"]
-    assert (trained["faces"], trained["persons"], trained["without_label"]) == (59, 15, 21)
+    assert (trained["faces"], trained["persons"], trained["not_listed"]) == (59, 15, 21)
     alone = fit_probe(faces.take(np.delete(np.arange(60), 7)), labels, tmp_path / "alone", config=SMALL)
     np.testing.assert_array_equal(probe.layers[0][0], alone.layers[0][0])
 
