@@ -17,18 +17,17 @@ from fuzz.seeds import seeds
 
 CORPUS = Path(__file__).parent / "fuzz/corpus"
 KEPT = sorted(file.relative_to(CORPUS).as_posix() for file in CORPUS.rglob("*") if file.is_file())
-NOT_YET = {"labels"}
 
 
 @pytest.fixture(autouse=True)
 def in_time() -> Iterator[None]:
-    """Ten seconds, ample for what takes milliseconds."""
+    """Thirty seconds, ample on any machine for what takes milliseconds."""
 
     def late(*_: object) -> None:
-        raise TimeoutError("over 10 seconds")
+        raise TimeoutError("over 30 seconds")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(10)
+    signal.alarm(30)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
