@@ -32,6 +32,7 @@ FLOORS = [
         "textfiles",
         "example",
         "outputs",
+        "harmless",
         "onnx_sessions",
     },
     {"metrics", "images", "landmarks", "calibrate", "logistic", "likeness", "tensors", "records"},

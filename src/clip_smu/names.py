@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.harmless import uncelled
+
 Rows = NDArray[np.int64]
 
 ABSENT, AMBIGUOUS = -1, -2
@@ -29,7 +31,9 @@ PICTURE_SUFFIXES = (
 )  # fmt: skip
 """Endings that say how a picture is stored, not which photo it is."""
 
-_UNTIDY = r"[^\x20-\x7e]|\\|^[ /]|[ /]$|^\./|^\.$|//|/\./|/\.$"  # all that `clean` changes, and a little more
+_UNTIDY = (
+    r"[^\x20-\x7e]|\\|^[ /']|[ /]$|^\./|^\.$|//|/\./|/\.$"  # all that `clean` changes, and a little more
+)
 _CHUNK = 65_536
 
 
@@ -55,11 +59,13 @@ class Matches:
 def clean(name: str) -> str:
     """A name written in one way: NFC, ``/`` between parts, without blanks around it, ``./``, or a ``/`` in front.
 
+    The apostrophe that our csv files put before ``=`` and the like is taken off: see :mod:`clip_smu.harmless`.
+
     Example:
         >>> clean(".\\\\ann\\\\1.jpg")
         'ann/1.jpg'
     """
-    text = unicodedata.normalize("NFC", name.strip().replace("\\", "/"))
+    text = unicodedata.normalize("NFC", uncelled(name.strip()).strip().replace("\\", "/"))
     return "/".join(part for part in text.split("/") if part not in ("", ".")) or text
 
 

@@ -12,6 +12,7 @@ from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
+from clip_smu.harmless import visible
 
 if TYPE_CHECKING:
     from clip_smu.generation import CaptionScores
@@ -119,7 +120,7 @@ def captions(
                 progress=advance,
             )
         for image, text in done.first:
-            write(f"{image}: {text}")
+            write(f"{visible(image)}: {text}")
         write(f"{done.rows} captions written to {output}")
         if done.rejected:
             note(f"{done.rejected} of {done.rows} templates gave none; see column rejected")

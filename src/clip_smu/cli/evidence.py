@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clip_smu.cli.options import Column, Hide, Overwrite, store
-from clip_smu.cli.show import note, show, stage_bars, write
+from clip_smu.cli.show import csv_rows, note, show, stage_bars, write
 from clip_smu.errors import InputError
 from clip_smu.storage import finite
 
@@ -247,11 +246,10 @@ def _one_form(as_json: bool, as_csv: bool) -> None:
 
 
 def _write_csv(table: Any) -> None:
-    import csv
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(table.column_names)
-    writer.writerows(row.values() for row in table.to_pylist())
+    add = csv_rows()
+    add(table.column_names)
+    for row in table.to_pylist():
+        add(row.values())
 
 
 def _number(value: float | None, digits: int = 3) -> str:

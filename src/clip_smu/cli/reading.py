@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +26,9 @@ from clip_smu.cli.options import (
     Upsample,
     store,
 )
-from clip_smu.cli.show import note, progress_bar, show, write
+from clip_smu.cli.show import csv_rows, note, progress_bar, show, write
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
+from clip_smu.harmless import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -327,7 +326,7 @@ def _show_json(image: str, face: int, interpretation: Interpretation, layout: _L
 
 
 def _csv_writer() -> Callable[[str, int, Interpretation, _Layout], None]:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    add = csv_rows()
     header: list[str] = []
 
     def show(image: str, face: int, interpretation: Interpretation, layout: _Layout) -> None:
@@ -338,8 +337,8 @@ def _csv_writer() -> Callable[[str, int, Interpretation, _Layout], None]:
                 row |= {"auc": known.auc, "low": known.low, "high": known.high}
             if not header:
                 header.extend(row)
-                writer.writerow(header)
-            writer.writerow(row.values())
+                add(header)
+            add(row.values())
 
     return show
 
@@ -353,6 +352,8 @@ def _report(image: str, error: ClipSmuError, as_json: bool) -> None:
 
 
 def _finish(done: int, rejected: int, more: str = "") -> None:
+    if not done and not rejected:
+        raise InputError("nothing was read: the inputs hold no template and no face")
     if rejected:
         if done + rejected > 1:
             note(f"{rejected} of {done + rejected} gave nothing{more}")
@@ -360,7 +361,7 @@ def _finish(done: int, rejected: int, more: str = "") -> None:
 
 
 def _name(image: str, face: int) -> str:
-    return image if face == 0 else f"{image} (face {face + 1})"
+    return visible(image) if face == 0 else f"{visible(image)} (face {face + 1})"
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from clip_smu.harmless import cell, visible
 
 FIRST_S, EVERY_S = 10.0, 60.0  # when a job without a terminal says where it is
 _SETTLED_S = 2.0  # what is done before that was there already, and says nothing of the speed
 
 
 def show(what: Any) -> None:
+    """Text or a table in colours; whatever in it would have an effect on the terminal is written out."""
     from rich.console import Console
+    from rich.segment import Segment
 
-    Console(highlight=False).print(what)
+    class Harmless:
+        def __rich_console__(self, console: Any, options: Any) -> Iterator[Segment]:
+            for piece in console.render(what, options):
+                yield piece if piece.control else Segment(visible(piece.text, "\n"), piece.style)
+
+    Console(highlight=False).print(Harmless())
 
 
 def write(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    """A line, or several, on standard output; in JSON the escapes are JSON's own."""
+    sys.stdout.write(visible(line, "\n\t") + "\n")
+
+
+def csv_rows() -> Callable[[Iterable[Any]], None]:
+    """Writes rows of csv to standard output: no cell is run by a spreadsheet, nothing obeyed by a terminal."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    watched = sys.stdout.isatty()
+
+    def add(values: Iterable[Any]) -> None:
+        cells = [cell(value) for value in values]
+        writer.writerow([visible(one) if watched and isinstance(one, str) else one for one in cells])
+
+    return add
 
 
 def note(line: str) -> None:
@@ -32,7 +55,7 @@ def note(line: str) -> None:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from clip_smu.attributes import NAMES
 from clip_smu.documents import Count, Name, checked, read_json
 from clip_smu.errors import InputError
+from clip_smu.harmless import cell
 from clip_smu.persons import persons_apart
 from clip_smu.records import FeedingForm
 from clip_smu.storage import atomic, storage_errors, write_json
@@ -251,7 +252,7 @@ def write_table(table: pa.Table, path: Path, more: Mapping[str, Any] | None = No
         )
     with atomic(path) as temporary:
         if suffix == ".csv":
-            csv.write_csv(table, temporary)
+            csv.write_csv(_for_spreadsheets(table), temporary)
         elif suffix == ".parquet":
             pq.write_table(table, temporary, compression="zstd")
         else:
@@ -263,6 +264,15 @@ def write_table(table: pa.Table, path: Path, more: Mapping[str, Any] | None = No
                 allow_nan=False,
             )
             temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _for_spreadsheets(table: pa.Table) -> pa.Table:
+    """The table with its texts as :func:`clip_smu.harmless.cell` has them."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = [cell(one) for one in table.column(place).to_pylist()]
+            table = table.set_column(place, field, pa.array(texts, pa.string()))
+    return table
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = TABLE_SCHEMA) -> pa.Table:

@@ -15,6 +15,7 @@ from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
 from clip_smu.generation.scores import CaptionScores
 from clip_smu.generation.ways import CaptionConfig, Progress, generate
+from clip_smu.harmless import cell
 from clip_smu.hiding import Hide, shown_columns
 from clip_smu.methods import Method
 from clip_smu.names import ABSENT, clean, match
@@ -150,7 +151,9 @@ Add = Callable[[str, int, str, list[str], str], None]
 def _csv_rows(file: IO[str]) -> Add:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    return lambda image, face, text, names, why: writer.writerow([image, face, text, " ".join(names), why])
+    return lambda image, face, text, names, why: writer.writerow(
+        [cell(image), face, text, " ".join(names), why]
+    )
 
 
 def _json_rows(file: IO[str]) -> Add:

@@ -22,6 +22,7 @@ from clip_smu.figures import (
     slope_chart,
     write_figure,
 )
+from clip_smu.harmless import cell
 from clip_smu.reproduction.plan import Plan, reference_of
 from clip_smu.reproduction.stages import Stages
 from clip_smu.storage import atomic
@@ -42,7 +43,7 @@ def write_results(
     ):
         writer = csv.DictWriter(stream, list(results[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(results)
+        writer.writerows({key: cell(value) for key, value in row.items()} for row in results)
     write_table(pa.concat_tables([one.table for one in evaluations.values()]), output / "per_attribute.csv")
     lines = [f"# {plan.name}: mean AUC over the attributes", ""]
     if smoke:
