@@ -175,6 +175,37 @@ def test_landmarks_of_vggface2(tmp_path: Path) -> None:
         landmarks["a"]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_landmarks_in_other_encodings(tmp_path: Path, separator: str, encoding: str) -> None:
+    lines = [f" {separator} ".join(COLUMNS), separator.join(["Žofie/1.jpg", *"1234567890"])]
+    (tmp_path / "l.csv").write_text("\n".join(lines), encoding)
+    landmarks = read_landmarks(tmp_path / "l.csv")
+    assert list(landmarks) == ["Žofie/1"]
+    np.testing.assert_array_equal(landmarks["Žofie/1"].ravel(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 0])
+    (tmp_path / "l.csv").write_bytes("\n".join(lines).encode("iso-8859-2"))
+    with pytest.raises(
+        InputError, match=r"a csv in the form of VGGFace2's loose_landmark at .* found byte 0xae on line 2"
+    ):
+        read_landmarks(tmp_path / "l.csv")
+
+
+def test_landmarks_are_found_by_the_rule_of_names(tmp_path: Path) -> None:
+    rows = [
+        f'"{name}",{k},{"1," * 8}1'
+        for k, name in enumerate(["n1/0001_01", "n2/0001_01", "n2/0002_01", "a/n2/7"])
+    ]
+    landmarks = read_landmarks(landmarks_file(tmp_path, rows))
+    for name, k in (
+        ("n2/0001_01", 1), ("train/n2/0001_01.jpg", 1), ("TRAIN\\N1\\0001_01.JPG", 0), ("b/n2/7.png", 3),
+        ("./n2/0002_01.jpeg", 2), ("0002_01.jpg", 2),
+    ):  # fmt: skip
+        found = landmarks.find(name)
+        assert not isinstance(found, str) and int(found[0, 0]) == k, name
+    assert landmarks.find("n3/0001_01.jpg") == "found none"  # another person's photo of that number
+    assert "several names that it may be" in str(landmarks.find("0001_01.jpg"))
+
+
 def test_landmarks_file_with_a_header_only(tmp_path: Path) -> None:
     assert len(read_landmarks(landmarks_file(tmp_path, []))) == 0
 

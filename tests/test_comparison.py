@@ -172,6 +172,19 @@ def test_turned_round_everything_changes_sign() -> None:
     assert (there.mean.low, there.mean.high) == pytest.approx((-back.mean.high, -back.mean.low))
 
 
+def test_each_photo_finds_its_own_by_itself() -> None:
+    """One name in another folder, one of another kind of picture; one that two of B's names end in is refused."""
+    a, b = made_up(STRONG), made_up(WEAK, encoder="far")
+    names = [f"x/{a.images[0]}", a.images[1].replace(".jpg", ".PNG"), *a.images[2:]]
+    made = compare(replace(a, images=names), b, rounds=100)
+    assert (made.photos, made.only_a, made.only_b, made.notes) == (300, 0, 0, ())
+    twice = replace(b, images=[f"x/{b.images[0]}", *b.images[1:-1], f"y/{b.images[0]}"])
+    made = compare(a, twice, rounds=100)
+    assert (made.photos, made.only_a) == (298, 2)
+    said = "1 photos of A may be several of B; p0/0.jpg: 2 known and 1 given names end in p0/0.jpg"
+    assert made.notes == (said,) and made.to_dict()["notes"] == [said]
+
+
 @pytest.mark.parametrize("folder", ["", "lfw/", "only-b/"])
 def test_the_join_is_by_photo_not_by_row(folder: str) -> None:
     """B has other photos, in another order; names may begin in another folder."""

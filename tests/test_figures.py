@@ -36,7 +36,7 @@ from clip_smu.figures import (
 )
 from clip_smu.figures.charts import spread
 from clip_smu.figures.curves import DEFAULT_ATTRIBUTES, thinned
-from clip_smu.figures.qualitative import encoded_readings
+from clip_smu.figures.qualitative import _rows, encoded_readings
 from clip_smu.figures.series import way_of
 from clip_smu.methods import load_method
 
@@ -257,6 +257,8 @@ def test_what_cannot_be_drawn_is_refused(dlib: Evaluation) -> None:
         roc_grid([dlib], methods=["mlp"])
     with pytest.raises(InputError, match="no photo nobody"):
         qualitative_table(dlib, ["nobody.jpg"])
+    name = dlib.images[3].replace(".jpg", ".PNG")
+    assert _rows(dlib, [f"elsewhere/{name}", dlib.images[0]]) == [3, 0]
     with pytest.raises(InputError, match="at least one"):
         auc_dots([])
 

@@ -145,7 +145,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, content: str, words: st
 def test_pipes_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     for read in (read_labels, read_list):
         for path in (tmp_path, Path("/dev/zero"), tmp_path / "none"):
-            with pytest.raises(LabelError, match="expected .* at "):
+            with pytest.raises(LabelError, match=r"expected .* at "):
                 read(path)
 
 
@@ -272,5 +272,5 @@ def test_lists_of_users(shared: Path) -> None:
         == read_list(folder / "testA_utf16.txt")
     )
     assert read_list(folder / "tr.txt") == read_list(folder / "tr_bom.txt")
-    with pytest.raises(LabelError, match="a list of photos at .* in UTF-8, found byte"):
+    with pytest.raises(LabelError, match=r"a list of photos at .* in UTF-8, found byte"):
         read_list(folder / "list_latin1.txt")

@@ -19,7 +19,7 @@ from clip_smu.encoders import EncoderCard, EncoderOptions
 from clip_smu.encoders.cards import write_card
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import InputError
-from clip_smu.feeding import check_feeding
+from clip_smu.feeding import check_feeding, find_photos
 from clip_smu.heads import named
 from clip_smu.nets.heads import HEAD_COLUMNS, HEADS
 from clip_smu.photos import iter_photos
@@ -69,10 +69,65 @@ def test_pairs_files(tmp_path: Path) -> None:
     assert pairs.same.tolist() == [True, False]
 
 
+LFW = ["Al_Gore 1 2", "Al_Sharpton 1 2", "Al_Gore 1 Al_Sharpton 1", "Al_Gore 2 Al_Sharpton 2"]
+KAGGLE = "name,imagenum1,imagenum2,\nAl_Gore,1,2,\nAl_Sharpton,1,2,\nAl_Gore,1,Al_Sharpton,1\nAl_Gore,2,Al_Sharpton,2\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(["2", *LFW]),  # pairsDevTest.txt
+        "\r\n".join(["2", *LFW]).replace(" ", "\t"),
+        "\n".join(LFW),  # no header
+        "\n".join(["1 2", *LFW]),  # one fold
+        KAGGLE,
+        KAGGLE.replace(",", ";"),
+    ],
+    ids=["view 1", "tabs", "no header", "one fold", "Kaggle", "semicolons"],
+)
+def test_lists_of_pairs_as_people_have_them(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "pairs").write_bytes(text.encode(encoding))
+    pairs = read_pairs(tmp_path / "pairs")
+    assert pairs.first == (
+        *["Al_Gore/Al_Gore_0001.jpg", "Al_Sharpton/Al_Sharpton_0001.jpg"],
+        *["Al_Gore/Al_Gore_0001.jpg", "Al_Gore/Al_Gore_0002.jpg"],
+    )
+    assert pairs.second[1:3] == ("Al_Sharpton/Al_Sharpton_0002.jpg", "Al_Sharpton/Al_Sharpton_0001.jpg")
+    assert pairs.same.tolist() == [True, True, False, False]
+    found = verification(np.array([0.9, 0.8, 0.1, 0.2]), pairs.same, pairs.folds)
+    assert found.accuracy == 1.0  # dealt to folds: a threshold is chosen on others
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_named_pairs_by_any_separator(tmp_path: Path, separator: str) -> None:
+    rows = [["A", " b", "same "], ["Žofie/1.jpg", "Žofie/2.jpg", "1"], ["x.jpg", "z.jpg", " 0"]]
+    (tmp_path / "a.csv").write_text("\n".join(separator.join(row) for row in rows), "utf-16")
+    pairs = read_pairs(tmp_path / "a.csv")
+    assert (pairs.first, pairs.same.tolist()) == (("Žofie/1.jpg", "x.jpg"), [True, False])
+
+
+def test_pairs_of_one_fold_are_dealt(scores: tuple[NDArray[np.float64], NDArray[np.bool_]]) -> None:
+    """Before: the mean of no fold, NaN, and a warning."""
+    values, same = scores
+    assert verification(values, same, np.zeros(len(same), np.intp)) == verification(values, same)
+
+
+def test_the_teams_pairs(shared: Path) -> None:
+    folder = shared / "cases/pairs_forms"
+    assert [len(read_pairs(folder / name)) for name in ("pairsDevTest.txt", "pairsNoHeader.txt")] == [4, 4]
+    assert read_pairs(folder / "pairs_kaggle.csv").second == ("Al_Gore/Al_Gore_0002.jpg",)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "found 'nothing'"),
+        ("3\nAnn 1 2\n", "expected 6 pairs in .* by its header, found 1"),
+        ("Ann 1 2\nAnn one 2\n", "in line 2"),
+        ("Ann 1 2\nAnn 1 ²\n", "in line 2"),
+        (f"Ann 1 2\nAnn 1 {'9' * 5000}\n", "in line 2"),
+        ("name,imagenum1,imagenum2\nAnn,1\n", "in line 2"),
         ("hello\n", "expected LFW's pairs.txt"),
         ("1 1\nAnn 1 2\n", "expected 2 pairs in .* found 1"),
         ("1 1\nAnn 1 2\nAnn one Bob 2\n", "in line 3"),
@@ -210,6 +265,15 @@ def test_misfed_is_found(people: Path, network: Path, row: EncoderCard, advice: 
     plain = check_feeding(encoder, iter_photos([people]), pairs_in(people), variant_pairs=0)
     assert plain.variants == ()
     assert plain.figures == found.figures
+
+
+def test_photos_of_pairs_are_found_by_the_rule_of_names(people: Path) -> None:
+    photos = list(iter_photos([people]))
+    found, how = find_photos(photos, ["x/p00/0.jpg", ".\\p01\\2.PNG", "1.png", "p99/3.png"])
+    assert {name: photo.name for name, photo in found.items()} == {
+        "x/p00/0.jpg": "p00/0.png", ".\\p01\\2.PNG": "p01/2.png"
+    }  # fmt: skip
+    assert how.first == "1.png: 30 known and 1 given names end in 1.png"
 
 
 def test_check_counts_what_gave_nothing(people: Path, network: Path, tmp_path: Path) -> None:

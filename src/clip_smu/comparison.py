@@ -90,6 +90,7 @@ class Comparison:
         only_a, only_b: photos of one evaluation alone, which are left out.
         attributes_only_a, attributes_only_b: names, left out.
         level: of the intervals; differences are called at adjusted p below ``1 - level``.
+        notes: which of the photos in ``only_a`` have a name that may be of several in B, in a sentence.
     """
 
     method_a: str
@@ -105,6 +106,7 @@ class Comparison:
     attributes_only_a: tuple[str, ...]
     attributes_only_b: tuple[str, ...]
     level: float
+    notes: tuple[str, ...] = ()
 
     def count(self, verdict: str) -> int:
         """Attributes with this verdict."""
@@ -146,6 +148,7 @@ class Comparison:
             **values,
             "attributes_only_a": list(self.attributes_only_a),
             "attributes_only_b": list(self.attributes_only_b),
+            "notes": list(self.notes),
             "mean": None if self.mean is None else asdict(self.mean),
         }
 
@@ -216,7 +219,7 @@ def compare(
             "the two evaluations have no attribute in common that is shown: "
             "evaluate both with the same --hide, or hide less"
         )
-    rows_a, rows_b = _join(first, second)
+    rows_a, rows_b, notes = _join(first, second)
     columns_a = [first.attributes.index(name) for name in shared]
     columns_b = [second.attributes.index(name) for name in shared]
     labels = first.labels[rows_a][:, columns_a]
@@ -278,6 +281,7 @@ def compare(
         tuple(name for name in first.attributes if name not in {*shared, *hidden}),
         tuple(name for name in second.attributes if name not in {*shared, *hidden}),
         level,
+        notes,
     )
 
 
@@ -292,8 +296,8 @@ def _method(evaluation: Evaluation, name: str | None, side: str) -> str:
     return name
 
 
-def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the photos that both have, in A's order; names match as :mod:`clip_smu.names` says."""
+def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """Rows of the photos that both have, in A's order, and what was refused; see :mod:`clip_smu.names`."""
     for side, images in (("A", a.images), ("B", b.images)):
         again = len(images) - len(distinct(images)[1])
         if again:
@@ -306,7 +310,8 @@ def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.i
             f"A says {a.images[0] if a.images else 'nothing'}, B says {b.images[0] if b.images else 'nothing'}; "
             f"evaluate both on the same labels{f' (ambiguous: {found.first})' if found.first else ''}"
         )
-    return rows_a, found.at[rows_a]
+    refused = (f"{found.ambiguous} photos of A may be several of B; {found.first}",) if found.first else ()
+    return rows_a, found.at[rows_a], refused
 
 
 def _agree(

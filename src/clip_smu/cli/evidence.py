@@ -166,6 +166,8 @@ def compare(
     ]
     if left:
         note(f"left out: {', '.join(left)}")
+    for text in made.notes:
+        note(text)
 
 
 def _show_evaluation(made: Evaluation) -> None:
