@@ -38,7 +38,7 @@ FLOORS = [
     {"metrics", "images", "landmarks", "calibrate", "logistic", "likeness", "tensors", "records"},
     {"photos", "detect", "align", "text"},
     {"encoders"},
-    {"templates", "encoding", "verification", "downloads"},
+    {"templates", "encoding", "workers", "verification", "downloads"},
     {"labels", "datasets", "interpreter", "probe", "methods", "feeding"},
     {"preparation", "joined", "readings", "extraction", "evidence", "model_card"},
     {"evaluation", "comparison", "confounds", "erasure", "pairing", "generation"},

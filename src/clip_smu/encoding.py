@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,59 +10,95 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.encoders import Encoder, Face
-from clip_smu.errors import ImageError
+from clip_smu.errors import ClipSmuError, ImageError
 from clip_smu.images import decode
 from clip_smu.photos import Photo
 
 CHUNK_PIXELS = 32_000_000  # pixels held at once before they are encoded
 
+Pixels = NDArray[np.uint8]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one photo gave: its faces, or the reason why there are none."""
+    """What one photo gave.
+
+    Attributes:
+        photo: without its bytes, if they were streamed.
+        faces: those found.
+        error: the reason why there are none.
+        content: 32 bytes that stand for the photo's content, as :func:`content_of` gives them.
+    """
 
     photo: Photo
     faces: list[Face]
     error: ImageError | None
+    content: bytes
 
 
 def encode_photos(encoder: Encoder, photos: Iterable[Photo]) -> list[Outcome]:
-    """Decodes and encodes photos in this process; a photo that gives nothing carries the reason."""
+    """Decodes and encodes photos in this process; a photo that gives nothing carries the reason.
+
+    Raises:
+        ClipSmuError: the encoder cannot be used at all; never for one photo.
+    """
     outcomes: list[Outcome] = []
-    held: list[tuple[Photo, NDArray[np.uint8]]] = []
+    held: list[tuple[Photo, bytes, Pixels]] = []
     pixels = 0
     for photo in photos:
-        try:
-            image = decode(photo.read())
-        except ImageError as error:
-            outcomes.extend(_encode(encoder, held))
-            outcomes.append(Outcome(photo, [], error))
+        content, image, error = _decoded(photo)
+        if image is None:
+            outcomes += _encode(encoder, held)
+            outcomes.append(Outcome(photo.without_bytes(), [], error, content))
             held, pixels = [], 0
             continue
-        held.append((photo, image))
+        held.append((photo.without_bytes(), content, image))
         pixels += image.shape[0] * image.shape[1]
         if pixels >= CHUNK_PIXELS:
-            outcomes.extend(_encode(encoder, held))
+            outcomes += _encode(encoder, held)
             held, pixels = [], 0
-    outcomes.extend(_encode(encoder, held))
-    return outcomes
+    return outcomes + _encode(encoder, held)
 
 
-def _encode(encoder: Encoder, held: list[tuple[Photo, NDArray[np.uint8]]]) -> list[Outcome]:
+def content_of(photo: Photo) -> bytes:
+    """sha256 of the photo's bytes, or of the reason why there are none."""
     try:
-        found = encoder.encode([image for _, image in held], [photo.name for photo, _ in held])
-    except (ImageError, RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
+        return hashlib.sha256(photo.read()).digest()
+    except ImageError as error:
+        return _content_without(error)
+
+
+def _content_without(error: ImageError) -> bytes:
+    return hashlib.sha256(f"no bytes: {error.reason}".encode()).digest()
+
+
+def _decoded(photo: Photo) -> tuple[bytes, Pixels | None, ImageError | None]:
+    try:
+        data = photo.read()
+    except ImageError as error:
+        return _content_without(error), None, error
+    content = hashlib.sha256(data).digest()
+    try:
+        return content, decode(data), None
+    except ImageError as error:
+        return content, None, error
+
+
+def _encode(encoder: Encoder, held: list[tuple[Photo, bytes, Pixels]]) -> list[Outcome]:
+    try:
+        found = encoder.encode([image for _, _, image in held], [photo.name for photo, _, _ in held])
+    except Exception as error:  # ONNX Runtime, OpenCV and dlib raise what they like
+        if isinstance(error, ClipSmuError) and not isinstance(error, ImageError):
+            raise
         if len(held) > 1:  # find the photos that the encoder cannot take
             middle = len(held) // 2
             return _encode(encoder, held[:middle]) + _encode(encoder, held[middle:])
-        if isinstance(error, ImageError):
-            return [Outcome(held[0][0], [], error)]
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return [
-            Outcome(photo, [], ImageError("encoder-failed", f"the encoder failed: {text}"))
-            for photo, _ in held
-        ]
+        ((photo, content, _),) = held
+        if not isinstance(error, ImageError):
+            text = str(error).splitlines()[0] if str(error) else type(error).__name__
+            error = ImageError("encoder-failed", f"the encoder failed: {text}")
+        return [Outcome(photo, [], error, content)]
     return [
-        Outcome(photo, faces, None if faces else ImageError("no-face", "no face was found"))
-        for (photo, _), faces in zip(held, found, strict=True)
+        Outcome(photo, faces, None if faces else ImageError("no-face", "no face was found"), content)
+        for (photo, content, _), faces in zip(held, found, strict=True)
     ]

@@ -41,7 +41,7 @@ class ImageError(ClipSmuError):
         reason: a short, stable code, the one that the ``_rejected`` table keeps: ``missing``, ``empty``,
             ``not-an-image``, ``git-lfs-pointer``, ``needs-heif`` (a HEIC, and the extra is not installed),
             ``truncated``, ``too-large``, ``unreadable``, ``repeated``, ``no-face``, ``no-alignment``,
-            ``encoder-failed``.
+            ``encoder-failed``, ``worker-died``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

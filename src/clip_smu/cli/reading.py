@@ -214,7 +214,7 @@ def _batches(
     from clip_smu.encoders import card, load_encoder
     from clip_smu.encoders.cards import own_encoder
     from clip_smu.encoding import encode_photos
-    from clip_smu.photos import iter_photos
+    from clip_smu.photos import iter_photos, left_out_line
 
     name = own_encoder(encoder or reader.encoder, card_file)
     reader.check_templates(card(name), None)
@@ -228,6 +228,8 @@ def _batches(
             -1, reader.dim
         )
         yield _Batch([(photo.name, index) for index in range(len(vectors))], vectors, list(rejected))
+    if line := left_out_line(stream.left_out):
+        note(line)
 
 
 def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[_Batch]:

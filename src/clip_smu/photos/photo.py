@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_smu.errors import ImageError
@@ -60,6 +60,10 @@ class Photo:
         if len(data) < self.size:
             raise broken_tar(self.offset + len(data))
         return data
+
+    def without_bytes(self) -> Photo:
+        """The same without streamed bytes, for those who only tell of it."""
+        return self if self.data is None else replace(self, data=None)
 
     def _read_file(self, path: Path) -> bytes:
         if stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(
