@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from clip_smu.calibrate import MIN_ASSERTED, SURE, Calibration, apply, calibrate, fit_platt
+from clip_smu.metrics import delong
 
 
 @pytest.fixture
@@ -292,3 +293,59 @@ def test_platt_is_the_optimum_of_its_definition() -> None:
         best = min(one.fun for one in found)
         assert slope[0] > 0, kind
         assert loss(np.array([slope[0], intercept[0]])) <= best + 1e-7 * max(1.0, best), kind
+
+
+def test_a_better_rank_with_a_falling_slope_is_not_told() -> None:
+    """Two far outliers turn the slope round though most pairs stand right: no verdict, the base rate as probability."""
+    rng = np.random.default_rng(4)
+    labels = np.repeat(np.int8([1, -1]), 200)[:, None]
+    scores = rng.normal(size=(400, 1)) + 0.4 * labels
+    scores[:3] = -400
+    assert delong(scores, labels).low[0] > 0.5
+    made = calibrate(scores, labels, 0.45)
+    assert made.slope[0] == 0
+    assert made.intercept[0] == pytest.approx(0, abs=1e-12)
+    assert made.green[0] > 1
+    assert made.red[0] < 0
+
+
+def test_float32_scores_are_fitted_in_float64(held_out: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, labels = held_out
+    rough = scores.astype(np.float32)
+    for one, two in zip(fit_platt(rough, labels), fit_platt(rough.astype(np.float64), labels), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_one_face_of_a_class_still_tells_a_slope() -> None:
+    scores = np.linspace(-1, 1, 30)[:, None]
+    for labels in (np.where(scores > 0.99, 1, -1), np.where(scores < -0.99, -1, 1)):
+        slope, _ = fit_platt(scores, labels.astype(np.int8))
+        assert slope[0] > 0.5
+
+
+def test_constant_scores_tell_the_base_rate() -> None:
+    labels = np.repeat(np.int8([1, -1]), [30, 10])[:, None]
+    slope, intercept = fit_platt(np.full((40, 1), 0.7), labels)
+    assert slope[0] == 0
+    assert intercept[0] == pytest.approx(np.log(31 / 11))
+
+
+def test_readers_compare_in_float32() -> None:
+    """A probability that is the bound, as float32 holds it, is asserted; all arithmetic is float32's."""
+    scores = np.linspace(-3, 3, 500, dtype=np.float32)[:, None]
+    slope, intercept = np.array([1.7]), np.array([0.3])
+    p = scores * np.float32(0.5 * 1.7) + np.float32(0.5 * 0.3)
+    p = np.tanh(p) * np.float32(0.5) + np.float32(0.5)
+    for row in (40, 60, 301, 417):
+        bound = float(p[row, 0])
+        for step in (0, 1):  # a hair beyond what float32 can tell from it, on either side
+            green, red = bound * (1 + 1e-9 * (1 - 2 * step)), bound * (1 - 1e-9 * (1 - 2 * step))
+            found, verdicts = apply(
+                Calibration(slope, intercept, np.array([green]), np.array([-1.0])), scores
+            )
+            np.testing.assert_array_equal(found, p)
+            assert verdicts[row, 0] == 1
+            assert verdicts[row - 1, 0] == 0
+            _, verdicts = apply(Calibration(slope, intercept, np.array([2.0]), np.array([red])), scores)
+            assert verdicts[row, 0] == -1
+            assert verdicts[row + 1, 0] == 0
