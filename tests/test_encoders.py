@@ -28,7 +28,7 @@ from clip_smu.encoders.onnx import OnnxEncoder, box_crop, centre_crop
 from clip_smu.encoding import encode_photos
 from clip_smu.errors import EncoderError, ImageError, MissingExtraError
 from clip_smu.images import decode
-from clip_smu.photos import iter_photos
+from clip_smu.photos import Photo, iter_photos
 
 onnx = pytest.importorskip("onnx")
 
@@ -53,15 +53,26 @@ def net(
     norm: bool = False,
     twice: bool = False,
     fixed_inside: bool = False,
+    axes: tuple[int, ...] | None = (3,),
+    broken: str = "",
 ) -> Path:
-    """A network whose template is the mean of each channel."""
+    """A network whose template is the mean of each channel, in other ``axes`` where they are given.
+
+    ``broken`` names an output that is NaN for a black photo.
+    """
     helper = onnx.helper
     nodes = [helper.make_node("ReduceMean", ["image"], ["pooled"], axes=[-2, -1], keepdims=1)]
     if fixed_inside:  # says that the batch is free, and is not
         shape_of = onnx.numpy_helper.from_array(np.array([1, 3], np.int64), "shape")
         nodes.append(helper.make_node("Reshape", ["pooled", "shape"], ["template"]))
-    else:
+    elif axes == (3,):
         nodes.append(helper.make_node("Flatten", ["pooled"], ["template"]))
+    elif axes == (3, 4):
+        nodes.append(helper.make_node("Concat", ["pooled"] * 4, ["template"], axis=3))
+    else:
+        new = (3,) if axes is None else (shape[0] if isinstance(shape[0], int) else -1, *axes)
+        shape_of = onnx.numpy_helper.from_array(np.array(new, np.int64), "shape")
+        nodes.append(helper.make_node("Reshape", ["pooled", "shape"], ["template"]))
     outputs = ["template"]
     if norm:
         nodes.append(helper.make_node("ReduceMax", ["template"], ["norm"], axes=[1], keepdims=1))
@@ -69,12 +80,19 @@ def net(
     if twice:
         nodes.append(helper.make_node("Neg", ["template"], ["other"]))
         outputs.append("other")
+    if broken:  # x / x * x is NaN at 0
+        last = next(node for node in nodes if broken in node.output)
+        last.output[:] = ["before"]
+        nodes += [
+            helper.make_node("Div", ["before", "before"], ["one"]),
+            helper.make_node("Mul", ["one", "before"], [broken]),
+        ]
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("image", kind, shape)],
         [helper.make_tensor_value_info(name, kind, None) for name in outputs],
-        [shape_of] if fixed_inside else [],
+        [shape_of] if fixed_inside or axes not in ((3,), (3, 4)) else [],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, path)
@@ -237,7 +255,18 @@ def test_norm_output(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
         ({"shape": ("N", 3, SIDE)}, {}, r"found \['N', 3, 112\]"),
         ({"kind": 11}, {}, "float32"),
         ({}, {"dim": 512}, r"expected one output \(N, 512\).* found template \(N, 3\)"),
-        ({"twice": True}, {}, r"found template \(N, 3\), other \(N, 3\)"),
+        (
+            {"twice": True},
+            {},
+            r'found template \(N, 3\), other \(N, 3\): say in the card .* output = "template"',
+        ),
+        (
+            {"twice": True},
+            {"output": "third"},
+            r"\(N, 3\) called 'third', as its card says, in .*: correct the card",
+        ),
+        ({"axes": (3, 1)}, {"dim": 512}, r"expected one output \(N, 512\).* found template \(N, 3\)"),
+        ({"axes": (3, 4)}, {}, r"expected one output \(N, 3\).* found none"),
     ],
 )
 def test_wrong_networks(tmp_path: Path, how: dict[str, Any], change: dict[str, Any], message: str) -> None:
@@ -246,9 +275,77 @@ def test_wrong_networks(tmp_path: Path, how: dict[str, Any], change: dict[str, A
         Network(path, replace(toy_card(), **change))
 
 
+@pytest.mark.parametrize("axes", [(3, 1, 1), (1, 3), (1, 1, 3), (3, 1)])
+@pytest.mark.parametrize("batch", ["N", 1, 4])
+def test_axes_of_one_count_for_nothing(
+    tmp_path: Path, crop: NDArray[np.uint8], axes: tuple[int, ...], batch: int | str
+) -> None:
+    """insightface's issue 2406 and many exports: (N, d, 1, 1) of a last convolution, (N, 1, d) of a sequence."""
+    path = net(tmp_path / "toy.onnx", shape=(batch, 3, SIDE, SIDE), axes=axes)
+    network = Network(path, toy_card())
+    assert network.outputs == {"template": 3}
+    photos = np.stack([crop, crop // 2, crop // 3])
+    found, norms = network.templates(feed(photos, toy_card()))
+    expected = photos.mean(axis=(1, 2))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(norms, np.linalg.norm(expected, axis=1), rtol=1e-4)
+
+
+def test_a_network_for_one_face_may_leave_out_its_axis(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    path = net(tmp_path / "toy.onnx", shape=(1, 3, SIDE, SIDE), axes=None)
+    found, _ = Network(path, toy_card()).templates(feed(np.stack([crop, crop // 2]), toy_card()))
+    np.testing.assert_allclose(found, [crop.mean(axis=(0, 1)), (crop // 2).mean(axis=(0, 1))], rtol=1e-4)
+
+
+def test_the_card_says_which_of_several_outputs_is_the_template(
+    tmp_path: Path, crop: NDArray[np.uint8]
+) -> None:
+    path = net(tmp_path / "toy.onnx", twice=True)
+    file = toml(tmp_path / "toy.toml", output="other")
+    assert read_card(file).output == "other"
+    for name, sign in (("template", 1), ("other", -1)):
+        found, _ = Network(path, toy_card(output=name)).templates(feed(crop[None], toy_card()))
+        np.testing.assert_allclose(found[0], sign * crop.mean(axis=(0, 1)), rtol=1e-5)
+    first, second, either = (toy_card(output=name) for name in ("template", "other", ""))
+    assert differences(first, second) == ["output template, not other"]
+    assert differences(first, either) == differences(first, first) == []
+
+
+def test_half_precision(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
+    path = net(tmp_path / "toy.onnx", kind=onnx.TensorProto.FLOAT16)
+    unit = toy_card(normalised=True)
+    found, _ = Network(path, unit).templates(feed(crop[None], unit))
+    assert found.dtype == np.float32
+    mean = crop.mean(axis=(0, 1))
+    np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), rtol=2e-3)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_what_is_not_finite_is_a_rejected_row(tmp_path: Path, crop: NDArray[np.uint8], norm: bool) -> None:
+    """deepface's issues 710 and 1152: NaN that nobody notices until a comparison gives nonsense."""
+    path = net(tmp_path / "toy.onnx", norm=norm, broken="norm" if norm else "template")
+    encoder = OnnxEncoder(toy_card(norm_output="norm" if norm else ""), path, CROPPED)
+    photos = []
+    for k, pixels in enumerate((crop, np.zeros_like(crop), crop // 2)):  # the network divides by the mean
+        Image.fromarray(pixels).save(tmp_path / f"{k}.png")
+        photos.append(Photo(f"{k}.png", "", tmp_path / f"{k}.png"))
+    outcomes = encode_photos(encoder, photos)
+    assert [outcome.error.reason if outcome.error else "" for outcome in outcomes] == [
+        "",
+        "encoder-failed",
+        "",
+    ]
+    assert "not finite" in str(outcomes[1].error)
+
+
 def test_no_network(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"hello")
     with pytest.raises(EncoderError, match="ONNX Runtime cannot load it"):
+        Network(tmp_path / "a.onnx", toy_card())
+    (tmp_path / "a.onnx").write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:5945dee6\nsize 9\n"
+    )
+    with pytest.raises(EncoderError, match="found a Git LFS pointer: run git lfs pull"):  # netron's issue 463
         Network(tmp_path / "a.onnx", toy_card())
     with pytest.raises(EncoderError, match="expected sha256 0000"):
         OnnxEncoder(replace(toy_card(), sha256="0" * 64), net(tmp_path / "a.onnx"), CROPPED)

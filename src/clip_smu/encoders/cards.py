@@ -57,6 +57,7 @@ class EncoderCard:
         norm_output: name of an ONNX output (N, 1) that gives the norm; empty: the norm of the template
             before normalisation.
         restricted: the licence of the weights must be accepted before they are fetched.
+        output: name of the ONNX output (N, d) that is the template; empty: the only one of d numbers.
     """
 
     name: str
@@ -77,6 +78,7 @@ class EncoderCard:
     filename: str = ""
     norm_output: str = ""
     restricted: bool = False
+    output: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON values."""
@@ -115,6 +117,8 @@ def differences(own: EncoderCard, other: EncoderCard) -> list[str]:
         ['channels RGB, not BGR']
     """
     pairs = [(name, getattr(own, name), getattr(other, name)) for name in _FEEDING]
+    if own.output and other.output:  # left out, it is the only one
+        pairs.append(("output", own.output, other.output))
     found = [(name, a, b) for name, a, b in pairs if not _same(a, b)]
     if own.sha256 and other.sha256:
         if own.sha256 != other.sha256:
