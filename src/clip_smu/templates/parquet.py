@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -321,13 +322,15 @@ def _fixed_length(kind: pa.DataType) -> int | None:
 def _name_column(parquet: pq.ParquetFile, file: Path) -> str | None:
     """The column of photo names; of kinds that hold no names, ``image`` is refused and others are passed over."""
     schema = parquet.schema_arrow
+    times = Counter(schema.names)
     usable = [
         field.name
         for field in schema
-        if schema.names.count(field.name) == 1
+        if times[field.name] == 1
+        and field.name.lower() in NAMES
         and (_is_name(field.type) or (_holds_bytes(field.type) and _mean_bytes(parquet, field.name) <= SHORT))
     ]
-    twice = schema.names.count("image")
+    twice = times["image"]
     if twice > 1:
         raise TemplateError(f"{file} has {twice} columns called 'image': rename all but one")
     if twice and "image" not in usable and not _holds_bytes(schema.field("image").type):

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -251,15 +252,14 @@ def _from_json(line: str, asked: str | None) -> _Row:
         found = {TEMPLATE: found}
     if not isinstance(found, dict):
         return _Row(None, "no JSON object", *nothing)
-    names = list(found)
+    names = tuple(found)
+    image, identity, keys = _keys(names, asked)
     known = (
-        _said(found, NAMES),
+        _said(found, image),
         _whole(found.get("face")),
-        _said(found, IDENTITIES),
+        _said(found, identity),
         _real(found.get("norm")),
     )
-    keys = known_vectors(names) if asked is None else [asked] if asked in found else []
-    keys = [TEMPLATE] if TEMPLATE in keys else keys
     if len(keys) != 1:
         told = f"several of them: {', '.join(keys)}" if keys else f"it has: {', '.join(names[:8])}"
         return _Row(None, f"no template ({told})", *known)
@@ -287,8 +287,15 @@ def _json_vector(value: Any) -> tuple[Floats32 | None, str]:
         return None, "infinite or too large"
 
 
-def _said(found: dict[str, Any], known: tuple[str, ...]) -> str:
-    name = first_of(list(found), known)
+@lru_cache(1024)
+def _keys(names: tuple[str, ...], asked: str | None) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Of an object: the key of its photo's name, of its person, and those that may hold the template."""
+    keys = tuple(known_vectors(names)) if asked is None else (asked,) if asked in names else ()
+    keys = (TEMPLATE,) if TEMPLATE in keys else keys
+    return first_of(names, NAMES), first_of(names, IDENTITIES), keys
+
+
+def _said(found: dict[str, Any], name: str | None) -> str:
     value = found.get(name) if name is not None else None
     if isinstance(value, dict):
         value = value.get("path")
