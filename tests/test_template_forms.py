@@ -385,9 +385,32 @@ def test_parquet_null_rows_of_fixed_lists(tmp_path: Path) -> None:
         assert read.unusable() == {0: "missing (null)"}
 
 
+def test_parquet_of_one_column_a_number(tmp_path: Path) -> None:
+    frame = pd.DataFrame(ROWS).add_prefix("emb_")
+    frame["filename"], frame["age"] = NAMES, 7
+    frame.loc[2, "emb_3"] = None
+    frame.to_parquet(tmp_path / "t.parquet")
+    read = read_templates(tmp_path / "t.parquet")
+    expected = frame[[f"emb_{k}" for k in range(16)]].to_numpy(np.float32)
+    np.testing.assert_array_equal(read.vectors, expected)
+    assert (read.images, read.unusable()) == (NAMES, {2: "not a number (NaN)"})
+    for k in range(3):
+        frame[f"box{k}"] = k
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TemplateError, match=r"several runs of numbered columns"):
+        read_templates(tmp_path / "t.parquet")
+    np.testing.assert_array_equal(read_templates(Store(tmp_path / "t.parquet", "emb")).vectors, expected)
+    frame["box1"] = "x"
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TemplateError, match=r"expected numbers in the column 'box1'"):
+        read_templates(Store(tmp_path / "t.parquet", "box"))
+
+
 def test_parquet_all_rows_without_a_template(tmp_path: Path) -> None:
     file = parquet(tmp_path / "t.parquet", pa.array([None, []], pa.list_(pa.float32())))
-    with pytest.raises(TemplateError, match=r"none of its 2 rows holds a template \(the first: missing"):
+    with pytest.raises(
+        TemplateError, match=r"none of its first 2 rows holds a template \(the first: missing"
+    ):
         read_templates(file)
     file = parquet(file, pa.array([[1.0], [1.0, 2.0]]))
     with pytest.raises(TemplateError, match="one length, found 1 of 1, 1 of 2"):

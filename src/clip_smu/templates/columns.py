@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -51,6 +52,33 @@ def vector_column(names: Sequence[str], asked: str | None, where: str | Path, ki
     raise TemplateError(
         f"{where} has several {kind}s of templates ({', '.join(found)}): choose with --column"
     )
+
+
+def numbered_run(names: Sequence[str], asked: str | None, where: str | Path) -> tuple[int, ...] | None:
+    """Places of the columns of one name and a running number from 0 or 1 (``0``, ``1`` ... or ``e_0``, ``e_1`` ...).
+
+    Raises:
+        TemplateError: there are several such runs, and none is asked for by what its names begin with.
+    """
+    runs: dict[str, dict[int, int]] = {}
+    for place, name in enumerate(names):
+        if match := re.fullmatch(r"(.*?)(\d{1,6})", name):
+            runs.setdefault(match[1], {})[int(match[2])] = place
+    whole = {
+        prefix: tuple(run[k] for k in sorted(run))
+        for prefix, run in runs.items()
+        if len(run) > 1 and sorted(run) in (list(range(len(run))), list(range(1, len(run) + 1)))
+    }
+    if asked is not None:
+        whole = {
+            prefix: run for prefix, run in whole.items() if prefix.rstrip("_.- ") == asked.rstrip("_.- ")
+        }
+    if len(whole) > 1:
+        some = ", ".join(f"{prefix}0 ..." for prefix in list(whole)[:8])
+        raise TemplateError(
+            f"{where} has several runs of numbered columns ({some}): choose with --column PREFIX"
+        )
+    return next(iter(whole.values()), None)
 
 
 def known_vectors(names: Iterable[str]) -> list[str]:

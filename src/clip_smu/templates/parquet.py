@@ -24,7 +24,7 @@ from clip_smu.templates.bounds import (
     reading,
     refuse_bomb,
 )
-from clip_smu.templates.columns import IDENTITIES, NAMES, first_of, known_vectors, vector_column
+from clip_smu.templates.columns import IDENTITIES, NAMES, first_of, known_vectors, numbered_run, vector_column
 from clip_smu.templates.seal import check_seal
 from clip_smu.templates.table import Floats32, Rows, Templates, even
 
@@ -43,19 +43,18 @@ def read(file: Path, batch_rows: int, asked: str | None = None) -> Iterator[Temp
     check_seal(file)
     with opened(file) as parquet:
         schema = parquet.schema_arrow
-        column = vector_column(schema.names, asked, file)
-        _require_kind(schema.field(column).type, column, file)
-        rows = min(batch_rows, _bounded(parquet, column, file))
-        card = card_of(schema)
-        yield from even(_batches(parquet, column, rows, file), file, card)
+        columns = _columns(schema, asked, file)
+        rows = min(batch_rows, _bounded(parquet, columns, file))
+        yield from even(_batches(parquet, columns, rows, file), file, card_of(schema))
 
 
 def peek(file: Path, asked: str | None = None) -> tuple[EncoderCard | None, int | None]:
     """The card and the length d of a file's templates, where its schema tells them."""
     with opened(file) as parquet:
         schema = parquet.schema_arrow
-        kind = schema.field(vector_column(schema.names, asked, file)).type
-        return card_of(schema), _fixed_length(kind)
+        columns = _columns(schema, asked, file)
+        dim = len(columns) if len(columns) > 1 else _fixed_length(schema.field(columns[0]).type)
+        return card_of(schema), dim
 
 
 def count(file: Path) -> int:
@@ -65,13 +64,14 @@ def count(file: Path) -> int:
 
 
 def has_templates(file: Path, asked: str | None = None) -> bool:
-    """Whether a file has a column of templates by its name; also true where it cannot be read: that is told later."""
+    """Whether a file has templates by its columns' names; also true where it cannot be read: that is told later."""
     try:
         with opened(file) as parquet:
             names = parquet.schema_arrow.names
+        run = numbered_run(names, asked, file)
     except TemplateError:
         return True
-    return asked in names if asked else bool(known_vectors(names))
+    return run is not None or (asked in names if asked else bool(known_vectors(names)))
 
 
 @contextlib.contextmanager
@@ -133,16 +133,29 @@ def _name_leaves(file: Path) -> list[str]:
     return [leaf for leaf, kind in (*leaves, *bytes_) if _is_text(kind) or _is_bytes(kind)]
 
 
-def _bounded(parquet: pq.ParquetFile, column: str, file: Path) -> int:
+def _columns(schema: pa.Schema, asked: str | None, file: Path) -> list[str]:
+    """The column of vectors, or else the columns of one number each."""
+    names = schema.names
+    if asked not in names and (asked is not None or not known_vectors(names)):
+        run = numbered_run(names, asked, file)
+        if run is not None:
+            return [_require_number(schema.field(place), file) for place in run]
+    column = vector_column(names, asked, file)
+    _require_kind(schema.field(column).type, column, file)
+    return [column]
+
+
+def _bounded(parquet: pq.ParquetFile, columns: list[str], file: Path) -> int:
     """Rows to decode at once, by what the footer says of each group of rows; refuses what would fill memory."""
     total = parquet.metadata
-    kind = parquet.schema_arrow.field(column).type
-    numbers, most, width = 0, _fixed_length(kind) or 1, 4
+    kind = parquet.schema_arrow.field(columns[0]).type
+    numbers, most, width = 0, len(columns) if len(columns) > 1 else _fixed_length(kind) or 1, 4
+    wanted, roots = set(columns), tuple(f"{column}." for column in columns[:1])
     for group in range(total.num_row_groups):
         part = total.row_group(group)
         for leaf in range(part.num_columns):
             chunk = part.column(leaf)
-            if chunk.path_in_schema == column or chunk.path_in_schema.startswith(f"{column}."):
+            if chunk.path_in_schema in wanted or chunk.path_in_schema.startswith(roots):
                 numbers += chunk.num_values
                 most = max(most, chunk.num_values // max(1, part.num_rows))
                 width = 8 if chunk.physical_type in ("DOUBLE", "INT64") else width
@@ -157,32 +170,35 @@ def _bounded(parquet: pq.ParquetFile, column: str, file: Path) -> int:
 # ---------------------------------------------------------------- rows
 
 
-def _batches(parquet: pq.ParquetFile, column: str, rows: int, file: Path) -> Iterator[Rows]:
+def _batches(parquet: pq.ParquetFile, columns: list[str], rows: int, file: Path) -> Iterator[Rows]:
     schema = parquet.schema_arrow
     name = _name_column(parquet, file)
-    identity = first_of(schema.names, IDENTITIES)
+    identity = first_of([field.name for field in schema if _is_name(field.type)], IDENTITIES)
     numbers = [
         one for one in ("face", "norm") if schema.names.count(one) == 1 and _is_number(schema.field(one).type)
     ]
-    texts = [one for one in (name, identity) if one not in (None, column)]
-    wanted = [column, *numbers]
+    texts = [one for one in (name, identity) if one not in (None, *columns)]
+    wanted = [*columns, *numbers]
     wanted += [f"{one}.path" if pa.types.is_struct(schema.field(one).type) else one for one in texts]
     first = so_far = 0
+    problems: dict[int, str]
     for batch in parquet.iter_batches(rows, columns=wanted):
-        values, lengths, problems = _vectors(batch.column(column), file)
         count = batch.num_rows
+        if len(columns) > 1:
+            table = np.stack([_floats(batch.column(column)) for column in columns], axis=1)
+            values, lengths, problems = table.reshape(-1), np.full(count, len(columns), np.int64), {}
+        else:
+            values, lengths, problems = _vectors(batch.column(columns[0]), file)
         so_far += len(values)
         refuse_bomb(file, first + count, so_far, 4)  # what the footer did not tell
-        numbered = [f"{file.name}:{first + row}" for row in range(count)]
-        yield Rows(
-            values,
-            lengths,
-            problems,
-            _texts(batch.column(name), numbered, name, file) if name not in (None, column) else numbered,
-            _faces(batch.column("face"), file) if "face" in numbers else np.zeros(count, np.int16),
-            _texts(batch.column(identity), [""] * count, identity, file) if identity else [""] * count,
-            _floats(batch.column("norm")) if "norm" in numbers else np.full(count, np.nan, np.float32),
-        )
+        images, identities = [f"{file.name}:{first + row}" for row in range(count)], [""] * count
+        if name is not None and name in texts:
+            images = _texts(batch.column(name), images, name, file)
+        if identity is not None and identity in texts:
+            identities = _texts(batch.column(identity), identities, identity, file)
+        faces = _faces(batch.column("face"), file) if "face" in numbers else np.zeros(count, np.int16)
+        norms = _floats(batch.column("norm")) if "norm" in numbers else np.full(count, np.nan, np.float32)
+        yield Rows(values, lengths, problems, images, faces, identities, norms)
         first += count
 
 
@@ -311,6 +327,14 @@ def _require_kind(kind: pa.DataType, column: str, file: Path) -> None:
     else:
         found, todo = str(kind)[:80], "store one list of numbers a row"
     raise TemplateError(f"{file}: expected lists of numbers in the column '{column}', found {found}: {todo}")
+
+
+def _require_number(field: pa.Field, file: Path) -> str:
+    if not _is_number(field.type):
+        raise TemplateError(
+            f"{file}: expected numbers in the column '{field.name}', found {str(field.type)[:80]}"
+        )
+    return str(field.name)
 
 
 def _fixed_length(kind: pa.DataType) -> int | None:

@@ -15,6 +15,7 @@ from clip_smu.templates.bounds import MOST_NUMBERS
 
 Floats32 = NDArray[np.float32]
 _FIRST_ROWS = 1024  # that tell the length, however many are read at once
+_MOST_WITHOUT = 1 << 18  # rows without a template before the first with one
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,8 @@ def even(batches: Iterable[Rows], where: str | Path, card: EncoderCard | None = 
         if dim is None:
             seen = np.concatenate([seen, batch.lengths[batch.lengths > 0]])[:_FIRST_ROWS]
             if len(seen) < _FIRST_ROWS:
+                if not len(seen) and sum(len(one.lengths) for one in waiting) >= _MOST_WITHOUT:
+                    break
                 continue
             dim = _common_length(seen, where)
         yield from (_evened(one, dim, card) for one in waiting)
@@ -141,7 +144,7 @@ def even(batches: Iterable[Rows], where: str | Path, card: EncoderCard | None = 
         yield from (_evened(one, dim, card) for one in waiting)
     elif without := sum(len(one.lengths) for one in waiting):
         why = next(why for one in waiting for why in one.problems.values())
-        raise TemplateError(f"{where}: none of its {without} rows holds a template (the first: {why})")
+        raise TemplateError(f"{where}: none of its first {without} rows holds a template (the first: {why})")
 
 
 def _common_length(lengths: NDArray[np.int64], where: str | Path) -> int:

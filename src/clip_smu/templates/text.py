@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +14,7 @@ import numpy as np
 
 from clip_smu.errors import TemplateError
 from clip_smu.templates.bounds import batch_of, first_bytes, reading
-from clip_smu.templates.columns import IDENTITIES, NAMES, TEMPLATE, first_of, known_vectors
+from clip_smu.templates.columns import IDENTITIES, NAMES, TEMPLATE, first_of, known_vectors, numbered_run
 from clip_smu.templates.table import Floats32, Rows, Templates, even
 from clip_smu.textfiles import encoding_of, separator_of
 
@@ -178,32 +177,12 @@ def _is_header(cells: list[str]) -> bool:
 
 
 def _number_columns(cells: list[str], asked: str | None, file: Path) -> tuple[int, ...]:
-    runs: dict[str, dict[int, int]] = {}
-    for place, cell in enumerate(cells):
-        if match := re.fullmatch(r"(.*?)(\d{1,6})", cell):
-            runs.setdefault(match[1], {})[int(match[2])] = place
-    whole = {
-        prefix: tuple(run[k] for k in sorted(run))
-        for prefix, run in runs.items()
-        if len(run) > 1 and sorted(run) in (list(range(len(run))), list(range(1, len(run) + 1)))
-    }
-    if asked is not None:
-        named = {
-            prefix: run for prefix, run in whole.items() if prefix.rstrip("_.- ") == asked.rstrip("_.- ")
-        }
-        if len(named) != 1:
-            raise TemplateError(
-                f"{file} has no columns '{asked}0', '{asked}1' ... (it has: {', '.join(cells[:20])})"
-            )
-        return next(iter(named.values()))
-    if len(whole) == 1:
-        return next(iter(whole.values()))
-    if len(whole) > 1:
-        some = ", ".join(f"{prefix}0 ..." for prefix in list(whole)[:8])
+    run = numbered_run(cells, asked, file)
+    if run is None and asked is not None:
         raise TemplateError(
-            f"{file} has several runs of numbered columns ({some}): choose with --column PREFIX"
+            f"{file} has no columns '{asked}0', '{asked}1' ... (it has: {', '.join(cells[:20])})"
         )
-    rest = tuple(place for place, cell in enumerate(cells) if cell.lower() not in _OTHER)
+    rest = run or tuple(place for place, cell in enumerate(cells) if cell.lower() not in _OTHER)
     if not rest:
         raise TemplateError(f"{file} has no columns of numbers (it has: {', '.join(cells[:20])})")
     return rest
