@@ -177,7 +177,7 @@ def _batches(parquet: pq.ParquetFile, columns: list[str], rows: int, file: Path)
     numbers = [
         one for one in ("face", "norm") if schema.names.count(one) == 1 and _is_number(schema.field(one).type)
     ]
-    texts = [one for one in (name, identity) if one not in (None, *columns)]
+    texts = [one for one in (name, identity) if one is not None and one not in columns]
     wanted = [*columns, *numbers]
     wanted += [f"{one}.path" if pa.types.is_struct(schema.field(one).type) else one for one in texts]
     first = so_far = 0
