@@ -114,6 +114,20 @@ def test_int8_of_parquet_is_looked_at_to_its_edge(tmp_path: Path) -> None:
             read_labels(tmp_path / "l.parquet")
 
 
+def test_a_table_as_france_writes_it(tmp_path: Path) -> None:
+    """duckdb 10247: semicolons, cells padded with blanks, a comma for the point; its Latin-1 is one line."""
+    row = f"Autres céréales/1.jpg ;Autres céréales    ;{';'.join(['1,00 '] * 46)};0,00"
+    text = ";".join(HEADER) + "\n" + row + "\n"
+    file = tmp_path / "labels.csv"
+    file.write_text(text, "utf-8")
+    labels = read_labels(file)
+    assert (labels.images, labels.identities) == (["Autres céréales/1.jpg"], ["Autres céréales"])
+    assert labels.values[0].tolist() == [1] * 46 + [0]
+    file.write_text(text, "latin-1")
+    with pytest.raises(LabelError, match="found byte 0xe9 on line 2"):
+        read_labels(file)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

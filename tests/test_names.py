@@ -153,6 +153,10 @@ def test_spellings_come_to_an_end(name: str) -> None:
         (["ann/1.txt"], ["ann/1.jpg"], [ABSENT]),
         # a whole name comes before a longer one that ends like it
         (["ann/1.jpg"], ["old/ann/1.jpg", "ann/1.png"], [1]),
+        # as in public reports: deepface 710, 1304 (an accent), face_recognition 1678 (`.jpg.bak`)
+        (["V:\\Portraits\\7E\\Amelia Mumme\u0301.jpg"], ["7E/Amelia Mumm\u00e9.jpg"], [0]),
+        (["Ricard_Sa\u0301nchez.JPG"], ["players/Ricard_S\u00e1nchez.jpg", "players/Ricard.jpg"], [0]),
+        (["known/photo.jpg.bak", "known/notes.jpegdoc"], ["known/photo.jpg", "known/notes.jpeg"], [ABSENT, ABSENT]),
         ([], ["a"], []),
         (["a"], [], [ABSENT]),
     ],

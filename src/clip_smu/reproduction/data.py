@@ -12,7 +12,9 @@ from pathlib import Path
 from clip_smu.datasets import convert
 from clip_smu.encoders.files import sha256
 from clip_smu.errors import ImageError
+from clip_smu.feeding import find_photos
 from clip_smu.labels import read_list
+from clip_smu.names import clean
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.reproduction.plan import Plan
 from clip_smu.reproduction.stages import Stages, content_hash, digest
@@ -72,16 +74,12 @@ def _some_photos(plan: Plan, folder: Path, names: Sequence[str]) -> Iterator[Pat
     """
     clear_photos(folder)
     folder.mkdir(mode=0o700, parents=True)
-    wanted = {_tail(name): _inside(name) for name in names}
     try:
-        for photo in iter_photos(plan.photos) if plan.photos else ():
-            inside = wanted.pop(_tail(photo.name), None)
-            if inside is not None:
-                file = folder / inside
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(_bytes_of(photo))
-            if not wanted:
-                break
+        found, _ = find_photos(iter_photos(plan.photos) if plan.photos else (), list(dict.fromkeys(names)))
+        for name, photo in found.items():
+            file = folder / _inside(name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(_bytes_of(photo))
         yield folder
     finally:
         clear_photos(folder)
@@ -94,12 +92,7 @@ def clear_photos(folder: Path) -> None:
 
 def _inside(name: str) -> str:
     """A name as a path that stays below the folder it is put in, whatever a list says."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    return "/".join(parts) or "photo"
-
-
-def _tail(name: str) -> str:
-    return "/".join(_inside(name).split("/")[-2:])
+    return "/".join(part for part in clean(name).split("/") if part not in ("", ".", "..")) or "photo"
 
 
 def _bytes_of(photo: Photo) -> bytes:
