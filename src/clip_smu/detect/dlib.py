@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.detect import Detection
-from clip_smu.errors import EncoderError, MissingExtraError
+from clip_smu.errors import EncoderError, ImageError, MissingExtraError
 
 Image = NDArray[np.uint8]
+
+# What the detectors look at takes 12 bytes a pixel (HOG) or a kilobyte (CNN).
+_HOG_PIXELS, _CNN_PIXELS = 100_000_000, 1_500_000
 
 # of the 68 points: the photo's left eye, its right eye, tip of the nose, left and right corner of the mouth
 _FIVE = (range(36, 42), range(42, 48), (30,), (48,), (54,))
@@ -59,7 +63,8 @@ class DlibDetector:
     Args:
         cnn: the CNN detector (slower, finds turned faces) instead of HOG.
         upsample: how often the photo is doubled first, 0 to 4; ``None``: not at all, and once where nothing
-            was found.
+            was found and the doubled photo has at most 100 megapixels. The CNN detector looks at 1.5 megapixels at
+            most: a photo that would be larger is shrunk to that.
         landmarks: give the five points that face encoders align by.
     """
 
@@ -68,7 +73,7 @@ class DlibDetector:
     ) -> None:
         if not 0 <= (upsample or 0) <= 4:
             raise EncoderError(f"upsample must be 0 to 4, not {upsample}")
-        self._cnn = cnn
+        self._cnn, self._rectangle = cnn, dlib.library.rectangle
         self._rounds = (0, 1) if upsample is None else (upsample,)
         self._detector: Any = (
             dlib.load("cnn_face_detection_model_v1", "mmod_human_face_detector.dat")
@@ -80,7 +85,11 @@ class DlibDetector:
         )
 
     def detect(self, photos: Sequence[Image]) -> list[list[Detection]]:
-        """Faces of each photo, (H, W, 3) uint8 RGB, as the detector orders them."""
+        """Faces of each photo, (H, W, 3) uint8 RGB, as the detector orders them.
+
+        Raises:
+            ImageError: ``too-large``: it would have more than 100 megapixels after as many doublings as asked for.
+        """
         return [
             [self._detection(photo, rectangle, score) for rectangle, score in self._find(photo)]
             for photo in photos
@@ -88,14 +97,50 @@ class DlibDetector:
 
     def _find(self, photo: Image) -> list[tuple[Any, float]]:
         for upsample in self._rounds:
+            pixels = photo.shape[0] * photo.shape[1] * 4**upsample
+            last = upsample == self._rounds[-1]
             if self._cnn:
-                found = [(one.rect, float(one.confidence)) for one in self._detector(photo, upsample)]
+                found = self._find_cnn(photo, upsample, math.sqrt(_CNN_PIXELS / pixels))
+                last |= pixels > _CNN_PIXELS  # doubled it would be shrunk to the same
+            elif pixels > _HOG_PIXELS:
+                if len(self._rounds) > 1 and upsample:  # nobody asked for this doubling
+                    return []
+                raise ImageError(
+                    "too-large",
+                    f"expected at most {_HOG_PIXELS / 1e6:.0f} megapixels after {upsample} doublings, found "
+                    f"{pixels / 1e6:,.0f}: give a lower --upsample, or make the photo smaller",
+                )
             else:
                 rectangles, scores, _ = self._detector.run(photo, upsample, 0.0)
                 found = [(one, float(score)) for one, score in zip(rectangles, scores, strict=True)]
-            if found:
+            if found or last:
                 return found
         return []
+
+    def _find_cnn(self, photo: Image, upsample: int, room: float) -> list[tuple[Any, float]]:
+        """The CNN's faces in a photo, which is shrunk where less than its doubled sides has ``room``."""
+        if room >= 1:
+            return [(one.rect, float(one.confidence)) for one in self._detector(photo, upsample)]
+        import cv2
+
+        height, width = photo.shape[:2]
+        share = room * 2**upsample
+        small = cv2.resize(
+            photo, (max(1, int(width * share)), max(1, int(height * share))), interpolation=cv2.INTER_AREA
+        )
+        across, down = width / small.shape[1], height / small.shape[0]
+        return [
+            (
+                self._rectangle(
+                    round(one.rect.left() * across),
+                    round(one.rect.top() * down),
+                    round((one.rect.right() + 1) * across) - 1,
+                    round((one.rect.bottom() + 1) * down) - 1,
+                ),
+                float(one.confidence),
+            )
+            for one in self._detector(small, 0)
+        ]
 
     def _detection(self, photo: Image, rectangle: Any, score: float) -> Detection:
         box = (rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1)

@@ -29,6 +29,7 @@ _LEVEL_NMS, _PHOTO_NMS = 0.5, 0.7
 _P_PIXELS, _P_ROWS, _R_BOXES, _O_BOXES = 32_768, 32, 16, 4
 _BATCH_PIXELS = 2_000_000  # of photos whose sums are held at once, 16 bytes each; at least one photo
 _LEVEL_PIXELS = 4_000_000  # largest level of the pyramid
+_WHOLE_PIXELS = 50_000_000  # a larger photo is halved first; its sums would take 16 bytes a pixel
 # The search for a main face: first cells of at least a sixth of the photo's shorter side, then two levels a round,
 # until a sure face outweighs any of 2.4 of the next cells. So 1,000 LFW photos at 40 sizes gave the main face of all.
 _FIRST_SHARE, _ROUND_LEVELS, _REACH, _SURE = 6, 2, 2.4, 0.95
@@ -41,7 +42,7 @@ class MTCNN:
 
     Args:
         min_face: smallest face to find, in pixels. It grows for a photo (above 11 megapixels at 20) whose
-            first level of the pyramid would pass 4 megapixels.
+            first level of the pyramid would pass 4 megapixels; one above 50 megapixels is halved first.
         thresholds: least probability of a face after P-net, R-net and O-net.
         factor: ratio of one level of the pyramid to the one before.
         main_face: give only the main face of a photo (the first of :func:`~clip_smu.detect.order`), and look for
@@ -97,13 +98,14 @@ class MTCNN:
             InputError: a photo is not (H, W, 3) uint8.
         """
         by_size: dict[tuple[int, ...], list[int]] = {}
+        whole, photos = photos, [_halved(photo) for photo in photos]
         for i, photo in enumerate(photos):
             if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
                 raise InputError(
                     f"expected RGB photos (height, width, 3) of uint8, found {photo.shape} of {photo.dtype}: "
                     "decode with clip_smu.images"
                 )
-            if photo.size:
+            if min(photo.shape[:2]) >= self.min_face:  # else there is no level of the pyramid
                 by_size.setdefault(photo.shape, []).append(i)
 
         found: list[list[Detection]] = [[] for _ in photos]
@@ -113,7 +115,10 @@ class MTCNN:
                 batch = members[start : start + step]
                 for i, faces in zip(batch, self._detect([photos[i] for i in batch]), strict=True):
                     found[i] = faces
-        return found
+        return [
+            faces if large is small else [_enlarged(face, large, small) for face in faces]
+            for faces, large, small in zip(found, whole, photos, strict=True)
+        ]
 
     # a very sure "no face" overflows exp, a box without area divides by zero; both end as they should
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")
@@ -269,6 +274,25 @@ def _runner(session: Any) -> Callable[[Floats], Floats]:
 
 
 # --- resampling: the mean over a bin of whole pixels, as torch's interpolate(mode="area") ---------------
+
+
+def _halved(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A photo too large to be summed whole, at half its size; any other as it is."""
+    if photo.ndim != 3 or photo.shape[0] * photo.shape[1] <= _WHOLE_PIXELS:
+        return photo
+    import cv2
+
+    height, width = photo.shape[:2]
+    half = cv2.resize(photo, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
+    return np.asarray(half, np.uint8)
+
+
+def _enlarged(face: Detection, large: NDArray[np.uint8], small: NDArray[np.uint8]) -> Detection:
+    """A face found in a halved photo, in pixels of the whole one."""
+    down, across = large.shape[0] / small.shape[0], large.shape[1] / small.shape[1]
+    x1, y1, x2, y2 = face.box
+    landmarks = None if face.landmarks is None else face.landmarks * np.array([across, down], np.float32)
+    return Detection((x1 * across, y1 * down, x2 * across, y2 * down), face.score, landmarks)
 
 
 def _cumulative(photos: list[NDArray[np.uint8]]) -> NDArray[np.int32]:

@@ -19,6 +19,7 @@ from clip_smu.encoders.network import BATCH, Network, feed
 from clip_smu.errors import EncoderError, ImageError
 
 ALIGNED = (112, 112)
+_STRIP = 16  # sides of a photo in this ratio, and more
 DETECTORS = ("mtcnn", "hog", "cnn", "dlib", "scrfd", "retinaface", "yolov5", "yolov8", "none")
 
 Image = NDArray[np.uint8]
@@ -181,7 +182,7 @@ def centre_crop(photo: Image, size: tuple[int, int]) -> Image:
     from PIL import Image as Pillow
 
     height, width = size
-    image = Pillow.fromarray(photo)
+    image = Pillow.fromarray(_middle(photo))
     scale = max(height / image.height, width / image.width)
     resized = image.resize(
         (max(width, int(image.width * scale)), max(height, int(image.height * scale))),
@@ -189,6 +190,13 @@ def centre_crop(photo: Image, size: tuple[int, int]) -> Image:
     )
     left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
     return np.asarray(resized.crop((left, top, left + width, top + height)), dtype=np.uint8)
+
+
+def _middle(photo: Image) -> Image:
+    """The middle of a photo that is a thin strip: resized whole, its longer side would have millions of pixels."""
+    most = _STRIP * min(photo.shape[:2])
+    top, left = (max(0, (side - most) // 2) for side in photo.shape[:2])
+    return photo[top : top + most, left : left + most]
 
 
 class _Landmarks:

@@ -1,0 +1,113 @@
+"""Detectors on photos too large to be looked at whole: bounded memory, a reason, and the same face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clip_smu.detect import Detection
+from clip_smu.encoders.onnx import centre_crop
+from clip_smu.encoding import encode_photos
+from clip_smu.errors import ImageError
+from clip_smu.images import decode
+from clip_smu.photos import Photo
+
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture
+def photo(astronaut: Path) -> Image:
+    return decode(astronaut.read_bytes())
+
+
+def overlap(a: Detection, b: Detection) -> float:
+    """Intersection over union of two boxes."""
+    wide = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
+    high = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
+    both = max(0.0, wide) * max(0.0, high)
+    areas = [(one.box[2] - one.box[0]) * (one.box[3] - one.box[1]) for one in (a, b)]
+    return both / (sum(areas) - both)
+
+
+def test_hog_refuses_more_doublings_than_memory_allows(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dlib")
+    from clip_smu.detect import dlib as module
+
+    (usual,) = module.DlibDetector(module.Dlib(), upsample=0, landmarks=False).detect([photo])
+    monkeypatch.setattr(module, "_HOG_PIXELS", 2 * photo.shape[0] * photo.shape[1])
+    (found,) = module.DlibDetector(module.Dlib(), upsample=0, landmarks=False).detect([photo])
+    assert [face.box for face in found] == [face.box for face in usual]
+    with pytest.raises(
+        ImageError, match="expected at most 1 megapixels after 1 doublings, found 1"
+    ) as caught:
+        module.DlibDetector(module.Dlib(), upsample=1, landmarks=False).detect([photo])
+    assert caught.value.reason == "too-large"
+    by_itself = module.DlibDetector(module.Dlib(), landmarks=False)
+    assert by_itself.detect([photo[:60]]) == [[]]  # doubles where nothing is found
+    assert by_itself.detect([np.zeros_like(photo)]) == [[]]  # and where it cannot, nothing was found
+
+
+def test_a_photo_too_large_to_be_doubled_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dlib")
+    from PIL import Image as Pillow
+
+    from clip_smu.detect import dlib as module
+    from clip_smu.encoders import EncoderOptions, load_encoder
+
+    monkeypatch.setattr(module, "_HOG_PIXELS", 64 * 64 * 4)
+    photos = []
+    for k, side in enumerate((64, 65, 64)):
+        Pillow.new("RGB", (side, 64)).save(tmp_path / f"{k}.png")
+        photos.append(Photo(f"{k}.png", "", tmp_path / f"{k}.png"))
+    outcomes = encode_photos(load_encoder("dlib", EncoderOptions(upsample=1)), photos)
+    assert [outcome.error and outcome.error.reason for outcome in outcomes] == [
+        "no-face",
+        "too-large",
+        "no-face",
+    ]
+
+
+def test_the_cnn_looks_at_a_smaller_copy(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dlib")
+    from clip_smu.detect import dlib as module
+
+    small = photo[:300, 100:400]
+    ((usual,),) = module.DlibDetector(module.Dlib(), cnn=True, upsample=0).detect([small])
+    monkeypatch.setattr(module, "_CNN_PIXELS", 250 * 250)
+    for upsample in (0, 1, None):
+        ((found,),) = module.DlibDetector(module.Dlib(), cnn=True, upsample=upsample).detect([small])
+        assert overlap(found, usual) > 0.6
+        assert found.landmarks is not None
+        np.testing.assert_allclose(found.landmarks, usual.landmarks, atol=8)
+
+
+def test_mtcnn_halves_what_it_cannot_sum(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    from clip_smu.detect import mtcnn as module
+
+    detector = module.MTCNN()
+    ((usual,),) = detector.detect([photo])
+    monkeypatch.setattr(module, "_WHOLE_PIXELS", photo.shape[0] * photo.shape[1] - 1)
+    ((found,), (face,)) = detector.detect([photo, photo[:400]])  # the second is small enough
+    assert overlap(found, usual) > 0.8
+    np.testing.assert_allclose(found.landmarks, usual.landmarks, atol=4)
+    assert overlap(face, usual) > 0.9
+
+
+def test_thin_strips_are_no_bombs() -> None:
+    pytest.importorskip("onnx")
+    from clip_smu.detect.mtcnn import MTCNN
+
+    assert MTCNN().detect([np.zeros((1, 9_000_000, 3), np.uint8), np.zeros((9_000_000, 3, 3), np.uint8)]) == [
+        [],
+        [],
+    ]
+    rng = np.random.default_rng(0)
+    strip = rng.integers(0, 256, (3, 2_000_000, 3), np.uint8)
+    crop = centre_crop(strip, (64, 64))
+    assert crop.shape == (64, 64, 3)
+    middle = 1_000_000
+    np.testing.assert_array_equal(crop, centre_crop(strip[:, middle - 24 : middle + 24], (64, 64)))
