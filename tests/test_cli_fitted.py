@@ -31,3 +31,15 @@ def test_known_figures(capsys: pytest.CaptureFixture[str]) -> None:
     known = [row.auc for row in shipped.evidence if row.auc == row.auc]
     assert first.startswith(f"dlib-lfw: mean AUC {sum(known) / len(known):.4f} over {len(known)} attributes")
     assert f"wrong verdicts {shipped.provenance['verdicts']['error']:.1%} (chosen" in second
+
+
+def test_what_was_left_out_is_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = load_interpreter()
+    for part in ("trained_on", "calibrated_on"):
+        provenance = {
+            **shipped.provenance,
+            "calibrated_on": None,
+            part: {"notes": "2 templates cannot be used"},
+        }
+        write_fitted("toy", shipped.evidence, provenance, 0.1, Path("out"))
+        assert capsys.readouterr().err == "clip-smu: 2 templates cannot be used\n"

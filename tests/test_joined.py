@@ -59,7 +59,8 @@ def test_they_leave_and_are_told() -> None:
     assert joined.notes == (
         "2 labelled templates cannot be used (1 not a number (NaN), 1 zero); the first is that of p1/5.jpg",
     )
-    assert said == {"without_label": 0, "without_template": 0, "not_listed": 20, "unusable": 2}
+    counts = {"without_label": 0, "without_template": 0, "not_listed": 20, "unusable": 2}
+    assert said == counts | {"notes": joined.notes[0]}
     with pytest.raises(TemplateError, match=r"none of 1 labelled templates can be used \(1 zero\)"):
         labelled(table, labels, ["p1/5.jpg"])
 

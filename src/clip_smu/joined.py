@@ -20,7 +20,7 @@ from clip_smu.templates import Templates
 
 def labelled(
     table: Templates, labels: Labels, names: Sequence[str] | str | Path | None = None
-) -> tuple[Labelled, dict[str, int]]:
+) -> tuple[Labelled, dict[str, int | str]]:
     """Row-aligned templates and labels of the photos ``names`` (a list, or a file of one), and what was left out.
 
     A template that cannot be used (zero, NaN, infinite) is left out and counted; no job stops for it.

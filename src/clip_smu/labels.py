@@ -68,12 +68,13 @@ class LeftOut:
     unusable: int = 0
     notes: tuple[str, ...] = ()
 
-    def for_provenance(self) -> dict[str, int]:
-        """What a method says of its training photos; the last three only where there are some."""
-        seldom = {
+    def for_provenance(self) -> dict[str, int | str]:
+        """What a method says of its training photos; from ``not_listed`` on only where there is something to say."""
+        seldom: dict[str, int | str] = {
             "not_listed": self.not_listed,
             "ambiguous": self.ambiguous + self.ambiguous_on_list,
             "unusable": self.unusable,
+            "notes": "; ".join(self.notes),
         }
         return {
             "without_label": self.unlabelled - self.not_listed,

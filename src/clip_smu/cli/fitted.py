@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_smu.cli.show import write
+from clip_smu.cli.show import note, write
 
 if TYPE_CHECKING:
     from clip_smu.interpreter import Evidence
@@ -19,7 +19,7 @@ def write_fitted(
     error_rate: float,
     output: Path,
 ) -> None:
-    """Two lines: the mean AUC and what it is from; the verdicts' errors and where all of it is."""
+    """The mean AUC and what it is from; the verdicts' errors and where all of it is; a note on what was left out."""
     aucs = [row.auc for row in evidence if row.auc == row.auc]
     mean = (
         f"mean AUC {sum(aucs) / len(aucs):.4f} over {len(aucs)} attributes" if aucs else "no AUC is defined"
@@ -32,6 +32,9 @@ def write_fitted(
         f"coverage {_figure(verdicts['coverage'], '.1%')}, "
         f"calibration error {_figure(verdicts['ece_pooled'], '.3f')}; written to {output}"
     )
+    for part in ("trained_on", "calibrated_on"):
+        if said := (provenance.get(part) or {}).get("notes"):
+            note(said)
 
 
 def _figure(value: float | None, form: str) -> str:
