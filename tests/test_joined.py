@@ -14,7 +14,7 @@ import pytest
 from clip_smu import cli
 from clip_smu.confounds import confounds
 from clip_smu.encoders import card
-from clip_smu.errors import LabelError, TemplateError
+from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.evaluation import evaluate
 from clip_smu.generation import compare_ways
 from clip_smu.interpreter import load_interpreter
@@ -147,7 +147,7 @@ def test_evaluate_and_confounds_go_on(store: Path) -> None:
 
 
 def test_confounds_are_keyed_by_content(store: Path) -> None:
-    """Other templates at the same path are another job; the same ones at another path are not."""
+    """The same templates at another path are the same job; other ones at the same path are another."""
     made = evaluate(
         ["dlib-lfw"],
         store / "templates",
@@ -160,7 +160,7 @@ def test_confounds_are_keyed_by_content(store: Path) -> None:
     def run(folder: Path) -> float:
         found = confounds(
             made, None, store / "c", templates=folder, labels=store / "labels.csv", train=store / "train.txt",
-            strength=0.1, rounds=1, overwrite=True,
+            strength=0.1, rounds=1,
         )  # fmt: skip
         assert found.control is not None
         return float(np.nanmean(found.control.unseen.real.auc))
@@ -168,11 +168,15 @@ def test_confounds_are_keyed_by_content(store: Path) -> None:
     first, written = run(store / "templates"), (store / "c/confounds.json").stat().st_mtime_ns
     shutil.copytree(store / "templates", store / "copy")
     assert run(store / "copy") == first
-    table, _ = faces()
+    assert (store / "c/confounds.json").stat().st_mtime_ns == written
+    table, labels = faces()
     other = np.random.default_rng(5).normal(size=table.vectors.shape).astype(np.float32)
     save_templates(store / "templates/part.parquet", other, table.images, card("dlib"))
-    assert run(store / "templates") != first
-    assert (store / "c/confounds.json").stat().st_mtime_ns > written
+    with pytest.raises(InputError, match=r"another job \(it differs in: control\)"):
+        run(store / "templates")
+    write_labels(replace(labels, values=-labels.values), store / "labels.csv")
+    with pytest.raises(InputError, match=r"another job \(it differs in: control\)"):
+        run(store / "copy")
 
 
 def test_strangers_photos_on_both_lists_are_refused() -> None:
