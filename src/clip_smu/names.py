@@ -122,25 +122,27 @@ def match(names: Sequence[str], known: Sequence[str], persons: Sequence[str] | N
         >>> match(["train/ann/1.png", "db/cat/1.jpg"], ["ann/1.jpg", "bob/1.jpg"]).at.tolist()
         [0, -1]
     """
-    left, _, place_of = distinct(names)
+    left, own, place_of = distinct(names)
     right, rows, _ = distinct(known)
     at = _places(left, right)
     rest = np.flatnonzero(at < 0)
     first = ""
     if len(rest) and len(right):
-        a, b = _all_folded(left), _all_folded(right)
-        at[rest] = _whole(a, b, rest)
+        left, right = _all_folded(left), _all_folded(right)
+        at[rest] = _whole(left, right, rest)
         rest = rest[at[rest] < 0]
-        tails = _longest_tails(a, b, rest)
+        sides = _Side(left), _Side(right)
+        del left, right  # millions of names: a side lets go of what it has looked at
+        tails = _longest_tails(*sides, rest)
         at[rest] = tails.decided()
         if persons is not None:
-            for name in rest[(at[rest] >= 0) & ~tails.known_whole]:
+            for name in rest[(at[rest] >= 0) & ~tails.known_whole].tolist():
                 row = int(rows[at[name]])
-                if not _holds_person(left[int(name)].as_py(), known[row], persons[row]):
+                if not _holds_person(names[own[name]], known[row], persons[row]):
                     at[name] = ABSENT
         refused = np.flatnonzero(at[rest] == AMBIGUOUS)
         if len(refused):
-            first = tails.words(int(refused[0]), left[int(rest[refused[0]])].as_py())
+            first = tails.words(int(refused[0]), clean(names[own[rest[refused[0]]]]))
     found = np.where(at >= 0, rows[np.maximum(at, 0)], at) if len(rows) else at
     return Matches(found[place_of], first)
 
@@ -266,23 +268,22 @@ class _Side:
         self.before = self.before.filter(pa.array(kept))
 
 
-def _longest_tails(a: Any, b: Any, rest: Rows) -> _Tails:
-    """The longest common tail of each name ``rest`` of the folded names ``a`` with the folded names ``b``.
+def _longest_tails(left: _Side, right: _Side, rest: Rows) -> _Tails:
+    """The longest common tail of each name ``rest`` of the left side with the right side's; uses both sides up.
 
     From short tails to long: only names that share a tail of n parts can share one of n + 1.
     """
     import pyarrow as pa
 
     found = _Tails(*np.zeros((4, len(rest)), dtype=np.int64), *np.zeros((2, len(rest)), dtype=np.bool_))
-    place_in_rest = np.full(len(a), -1, dtype=np.int64)
+    place_in_rest = np.full(len(left.rows), -1, dtype=np.int64)
     place_in_rest[rest] = np.arange(len(rest))
-    sides = left, right = _Side(a), _Side(b)
-    length = 0
+    sides, length = (left, right), 0
     while len(left.rows) and len(right.rows) and (place_in_rest[left.rows] >= 0).any():
         length += 1
-        parts = _codes(pa.concat_arrays([side.cut() for side in sides]))
-        before = np.concatenate([side.group for side in sides])
-        group = _codes(pa.array(before * (int(parts.max()) + 1) + parts))
+        group = _codes(pa.chunked_array([side.cut() for side in sides]))
+        group += np.concatenate([side.group for side in sides]) * (int(group.max()) + 1)
+        group = _codes(pa.chunked_array([group]))
         left.group, right.group = np.split(group, [len(left.rows)])
         kinds = int(group.max()) + 1
         on_left, on_right = (np.bincount(side.group, minlength=kinds) for side in sides)
@@ -308,8 +309,9 @@ def _longest_tails(a: Any, b: Any, rest: Rows) -> _Tails:
 
 
 def _codes(values: Any) -> Rows:
-    """Equal values get equal numbers, from 0."""
-    return np.asarray(values.dictionary_encode().indices.to_numpy(), dtype=np.int64)
+    """Equal values of a chunked array get equal numbers, from 0."""
+    chunks = values.dictionary_encode().unify_dictionaries().chunks
+    return np.concatenate([chunk.indices.to_numpy() for chunk in chunks]).astype(np.int64)
 
 
 def _whole(a: Any, b: Any, rest: Rows) -> Rows:
