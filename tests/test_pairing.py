@@ -256,6 +256,9 @@ def test_command_on_templates(photos: Path) -> None:
         invoke("pair", photos / "one.npy", f"{photos}::p4/8.jpg", *calibrated, "--json").stdout
     )
     assert not other["match"]
+    spelt = invoke("pair", f"{photos}::x\\P3\\6.PNG", f"{photos}::7.jpg", *calibrated, "--json", "--top", "5")
+    for key in ("cosine", "match", "attributes"):  # names match by the one rule
+        assert json.loads(spelt.stdout)[key] == values[key]
     shown = invoke(
         "pair", photos / "one.npy", f"{photos}::p0/1.jpg", "--threshold", "0.9", "--hide", "race,gender"
     )

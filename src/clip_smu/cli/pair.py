@@ -166,6 +166,7 @@ def _stored(method: Method, path: str, photo: str, column: str | None) -> NDArra
 
     rows: list[NDArray[np.float32]] = []
     example, several = "", False
+    photo = _whole_name(photo, path, column) if photo else ""
     for part in iter_templates(store(path, column)):
         method.check_templates(part.card, part.vectors.shape[1])
         for image, face, vector in zip(part.images, part.faces.tolist(), part.vectors, strict=True):
@@ -187,6 +188,18 @@ def _stored(method: Method, path: str, photo: str, column: str | None) -> NDArra
             f"{path} holds no template of {photo or 'a main face'}: its first photo is {example}"
         )
     return rows[0]
+
+
+def _whole_name(photo: str, path: str, column: str | None) -> str:
+    """The name in the store that matches what was given, or, where none does, what was given."""
+    from clip_smu.names import match
+    from clip_smu.templates import iter_templates
+
+    images = [image for part in iter_templates(store(path, column)) for image in part.images]
+    found = match([photo], images)
+    if found.first:
+        raise InputError(f"{path}::{photo} may be several photos ({found.first}): give more of its name")
+    return images[found.at[0]] if found.at[0] >= 0 else photo
 
 
 def _show(found: PairReading, top: int | None) -> None:
