@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip_smu.encoders.cards import EncoderCard, card
-from clip_smu.interpreter import Interpreter
+from clip_smu.interpreter import Interpreter, load_interpreter
 from clip_smu.labels import Labels
 from clip_smu.templates import Templates
 
@@ -34,6 +35,16 @@ def toy_data(n: int = 400, seed: int = 0) -> tuple[Templates, Labels]:
         Templates(vectors, images, np.zeros(n, np.int16), identities, norms, toy_card()),
         Labels(images, identities, values),
     )
+
+
+def dlib_like(numbers: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Made-up numbers (N, 128) or (128,) moved to where dlib's templates lie, without what its faces do not have."""
+    shipped = load_interpreter()
+    assert shipped.likeness is not None
+    quiet = np.linalg.qr(shipped.likeness.quiet.astype(np.float64))[0]
+    inside = numbers - numbers @ quiet @ quiet.T
+    inside /= np.linalg.norm(inside, axis=-1, keepdims=True)
+    return np.asarray(shipped.likeness.centre + 0.8 * inside, dtype=np.float32)
 
 
 def slow_scores(interpreter: Interpreter, template: Sequence[float]) -> list[float]:

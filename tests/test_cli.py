@@ -20,7 +20,7 @@ from clip_smu import cli
 from clip_smu.attributes import NAMES
 from clip_smu.encoders import card
 from clip_smu.templates import save_templates
-from faces import toy_card, toy_data, write_photo
+from faces import dlib_like, toy_card, toy_data, write_photo
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300 made-up templates of dlib's length."""
-    vectors = np.random.default_rng(0).normal(size=(300, 128)).astype(np.float32)
+    vectors = dlib_like(np.random.default_rng(0).normal(size=(300, 128)))
     file = tmp_path_factory.mktemp("store") / "part-00000.parquet"
     save_templates(file, vectors, [f"p{row // 3}/{row}.jpg" for row in range(300)], card("dlib"))
     return file.parent
@@ -125,7 +125,7 @@ def test_parquet_to_parquet_equals_one_by_one(run, store: Path, tmp_path: Path) 
 
 
 def test_bad_templates_are_rows_and_lose_nothing(run, tmp_path: Path) -> None:
-    vectors = np.random.default_rng(0).normal(size=(5, 128)).astype(np.float32)
+    vectors = dlib_like(np.random.default_rng(0).normal(size=(5, 128)))
     vectors[1, 7], vectors[3] = np.nan, 0
     save_templates(tmp_path / "store" / "part-00000.parquet", vectors, list("abcde"), card("dlib"))
     np.save(tmp_path / "bare.npy", vectors)

@@ -23,6 +23,7 @@ from clip_smu.interpreter import Interpreter, load_interpreter
 from clip_smu.labels import Labels
 from clip_smu.pairing import pair
 from clip_smu.templates import Templates, save_templates
+from faces import dlib_like
 
 HIDDEN = "race,gender"
 NAMES_HIDDEN = ("Male", "Asian", "White", "Black")
@@ -36,7 +37,7 @@ TELLING = re.compile(
 def data() -> tuple[Templates, Labels]:
     """300 made-up templates of dlib's length, around its faces' mean, with labels for all attributes."""
     rng = np.random.default_rng(0)
-    vectors = (load_interpreter().centre + 0.08 * rng.normal(size=(300, 128))).astype(np.float32)
+    vectors = dlib_like(rng.normal(size=(300, 128)))
     people = [f"p{row // 3}" for row in range(300)]
     images = [f"{one}/{row}.jpg" for row, one in enumerate(people)]
     norms = np.linalg.norm(vectors, axis=1).astype(np.float32)
@@ -249,6 +250,6 @@ def test_positions_are_refused_and_so_is_hiding_everything() -> None:
         with pytest.raises(InputError, match="all 47 are hidden; hide fewer"):
             reader.interpret(np.ones(128), hide=hide)
         with pytest.raises(InputError, match="hide fewer"):
-            pair(reader, np.ones(128), np.ones(128), hide=hide)
+            pair(reader, reader.centre, reader.centre, hide=hide)
     assert shown_columns((), "race") == []
     assert by_name("Male").sensitive == "gender"

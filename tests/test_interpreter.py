@@ -15,7 +15,7 @@ from clip_smu.calibrate import Calibration
 from clip_smu.encoders import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, TemplateError
 from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
-from faces import DIM, slow_scores
+from faces import DIM, dlib_like, slow_scores
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in shipped.folder.iterdir())
     assert size <= 8 * 2**20
     assert "machine-made" in (shipped.folder / "README.md").read_text()
-    answers = shipped.ask("wears spectacles", np.random.default_rng(0).normal(size=(4, 128)))
+    answers = shipped.ask("wears spectacles", dlib_like(np.random.default_rng(0).normal(size=(4, 128))))
     assert answers.unseen == ()
     assert np.abs(answers.scores).max() <= 1
     assert shipped.ask("plays the violoncello", np.ones(128)).unseen == ("plays", "violoncello")

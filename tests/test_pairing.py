@@ -31,6 +31,7 @@ from clip_smu.pairing import (
 )
 from clip_smu.templates import Templates, save_templates
 from clip_smu.verification import Pairs
+from faces import dlib_like
 
 DLIB = card("dlib")
 
@@ -137,7 +138,7 @@ def test_pair_of_templates() -> None:
     found_any = {"agree": 0, "disagree": 0, "cannot tell": 0}
     base = base_rates(interpreter)
     for _ in range(20):
-        a, b = interpreter.centre + 0.4 * rng.normal(size=(2, 128)) / np.sqrt(128)
+        a, b = dlib_like(rng.normal(size=(2, 128)))
         found = pair(interpreter, a, b)
         assert found.cosine == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-6)
         assert found.threshold is THRESHOLDS["dlib"]
@@ -167,7 +168,7 @@ def test_pair_of_templates() -> None:
 
 def test_thresholds_and_hiding() -> None:
     interpreter = load_interpreter()
-    a, b = np.random.default_rng(0).normal(size=(2, 128)) + 1
+    a, b = dlib_like(np.random.default_rng(0).normal(size=(2, 128)))
     hidden = resolve("sensitive")
     found = pair(interpreter, a, b, 0.1, hide="sensitive")
     assert len(found.attributes) == 47 - len(hidden)
@@ -184,6 +185,7 @@ def test_thresholds_and_hiding() -> None:
     for bad, message in (
         (np.zeros(128), "is zero"),
         (np.full(128, np.nan), "NaN"),
+        (np.ones(128), "the second template does not look like a template of dlib"),
         (np.ones(64), "length 64"),
     ):
         with pytest.raises(TemplateError, match=message):
@@ -203,7 +205,7 @@ def test_sentences() -> None:
             sign * (interpreter.positive - interpreter.negative)[NAMES.index(name)]
             for name, sign in attributes.items()
         )
-        return np.asarray(interpreter.centre + 0.25 * x / np.linalg.norm(x))
+        return dlib_like(x)
 
     woman, man = face(Male=-2, Eyeglasses=4), face(Male=2, Eyeglasses=4)
     alike = pair(interpreter, woman, woman)
@@ -224,7 +226,7 @@ def test_sentences() -> None:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 photos of 20 persons as a store, and their pairs."""
     folder, rng = tmp_path_factory.mktemp("pair"), np.random.default_rng(0)
-    vectors = np.repeat(rng.normal(size=(20, 128)), 2, axis=0) + 0.1 * rng.normal(size=(40, 128))
+    vectors = dlib_like(np.repeat(rng.normal(size=(20, 128)), 2, axis=0) + 0.1 * rng.normal(size=(40, 128)))
     images = [f"p{row // 2}/{row}.jpg" for row in range(40)]
     save_templates(folder / "part-0.parquet", vectors.astype(np.float32), images, DLIB)
     lines = ["a,b,same", *(f"p{k}/{2 * k}.jpg,p{k}/{2 * k + 1}.jpg,1" for k in range(20))]

@@ -30,6 +30,7 @@ from clip_smu.feeding import read_check
 from clip_smu.interpreter import Interpreter, load_interpreter
 from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
+from clip_smu.likeness import measure_likeness
 from clip_smu.model_card import write_model_card
 from clip_smu.objectives import OBJECTIVES, TrainConfig
 from clip_smu.outputs import holds_files, writes_folder
@@ -303,7 +304,10 @@ def fit(
         "seconds": round(time.time() - started, 1),
         "prompts_sha256": hashlib.sha256(positive.tobytes() + negative.tobytes()).hexdigest(),
     }
-    interpreter = replace(reader, evidence=evidence, provenance=provenance, card=table.card)
+    likeness = measure_likeness(known.templates.vectors, known.templates.identities)
+    interpreter = replace(
+        reader, evidence=evidence, provenance=provenance, card=table.card, likeness=likeness
+    )
     if trainer.ranks.main:
         write_model_card(interpreter, output)
         interpreter.save(output)  # interpreter.json last: its presence says that the folder is whole

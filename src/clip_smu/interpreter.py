@@ -2,7 +2,7 @@
 
     INTERPRETER/
     ├── interpreter.json        encoder, attributes with prompts, calibration, verdicts and evidence, provenance
-    ├── prompts.safetensors     positive (K, d), negative (K, d), centre (d,)
+    ├── prompts.safetensors     positive (K, d), negative (K, d), centre (d,); what the encoder's templates look like
     ├── text_encoder.onnx       for free-text questions
     ├── tokenizer.json
     └── README.md               the model card
@@ -14,7 +14,7 @@ reading, ``cos(t, positive_k)`` alone, is the same with negative and centre of z
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -32,6 +32,7 @@ from clip_smu.documents import checked, read_json, sha256_of
 from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.hiding import Hide, refuse_question, shown_columns
+from clip_smu.likeness import Likeness, saved_likeness
 from clip_smu.records import AttributeForm, InterpreterForm, MethodForm
 from clip_smu.storage import write_json
 from clip_smu.templates.table import usable, why_unusable
@@ -101,6 +102,7 @@ class Reading:
             "probability": round(self.probability, 6),
             "verdict": self.verdict,
         }
+        values = without_nan(values)
         if evidence:
             values["evidence"] = without_nan(asdict(self.evidence))
         return values
@@ -108,10 +110,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What is read of one template: a sentence, and the readings from *encoded* down to *not encoded*."""
+    """What is read of one template: a sentence, and the readings from *encoded* down to *not encoded*.
+
+    ``reason`` says why nothing was read: the readings are then *cannot tell*, with NaN.
+    """
 
     sentence: str
     readings: tuple[Reading, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +128,7 @@ class Interpretations(Sequence[Interpretation]):
         attributes: K names.
         scores, probabilities: (N, K) float32.
         verdicts: (N, K) int8: 1 encoded, -1 not encoded, 0 cannot tell.
+        reasons: N texts: why a template was not read, or "".
     """
 
     attributes: tuple[str, ...]
@@ -129,6 +136,7 @@ class Interpretations(Sequence[Interpretation]):
     probabilities: Floats
     verdicts: NDArray[np.int8]
     evidence: tuple[Evidence, ...]
+    reasons: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -149,7 +157,8 @@ class Interpretations(Sequence[Interpretation]):
             )
             for k in order
         )
-        return Interpretation(_sentence(readings), readings)
+        reason = self.reasons[row] if self.reasons else ""
+        return Interpretation(f"This {reason}." if reason else _sentence(readings), readings, reason)
 
     def __iter__(self) -> Iterator[Interpretation]:
         return (self[row] for row in range(len(self)))
@@ -160,7 +169,8 @@ class Answers:
     """How well N templates fit a free-text question.
 
     Attributes:
-        scores: (N,) float32 cosines between template and question, -1 to 1.
+        scores: (N,) float32 cosines between template and question, -1 to 1; NaN for a row that does not look like a
+            template of the encoder.
         unseen: words of the question that the text encoder was not trained on: with them the order may mean little.
     """
 
@@ -186,6 +196,7 @@ class Interpreter:
         folder: where its files lie.
         files: name → sha256 of the files in the folder, as they were written; empty where not known.
         card: the whole card of the encoder; ``None`` where the templates of the fit had none.
+        likeness: what templates of the encoder look like; ``None`` where that was not measured: then every row is read.
     """
 
     name: str
@@ -202,6 +213,7 @@ class Interpreter:
     folder: Path | None = None
     files: dict[str, str] = field(default_factory=dict)
     card: EncoderCard | None = None
+    likeness: Likeness | None = None
 
     @property
     def dim(self) -> int:
@@ -210,6 +222,8 @@ class Interpreter:
 
     def interpret(self, templates: NDArray[np.floating], *, hide: Hide = ()) -> Interpretations:
         """Reads templates.
+
+        A row that does not look like a template of the encoder is *cannot tell* throughout, with its reason.
 
         Args:
             templates: (N, d) or (d,) float, as the encoder gave them, normalised or not.
@@ -221,11 +235,14 @@ class Interpreter:
 
         Example:
             >>> import numpy as np
-            >>> reading = load_interpreter().interpret(np.ones((2, 128)))
+            >>> interpreter = load_interpreter()
+            >>> reading = interpreter.interpret(np.stack([interpreter.centre, np.ones(128)]))
             >>> reading.probabilities.shape
             (2, 47)
             >>> reading[0].readings[0].verdict in ("encoded", "not encoded", "cannot tell")
             True
+            >>> reading[1].reason
+            'does not look like a template of dlib'
         """
         vectors = self._checked(templates)
         scores, probabilities, verdicts = self.read(vectors)
@@ -236,12 +253,17 @@ class Interpreter:
             probabilities[:, keep],
             verdicts[:, keep],
             tuple(self.evidence[k] for k in keep),
+            tuple(stranger(self.encoder) if odd else "" for odd in _nothing_read(scores)),
         )
 
     def read(self, vectors: Floats) -> tuple[Floats, Floats, NDArray[np.int8]]:
-        """Scores, probabilities (N, K) float32 and verdicts (N, K) int8 of finite, non-zero (N, d) float32 rows."""
+        """Scores, probabilities (N, K) float32 and verdicts (N, K) int8 of (N, d) float32 rows.
+
+        A row that is zero, NaN or infinite, or does not look like a template of the encoder, ends as NaN and *cannot
+        tell*.
+        """
         scores = self._cosines(vectors, self._directions)
-        return scores, *apply(self.calibration, scores)
+        return blanked(self.likeness, vectors, scores, *apply(self.calibration, scores))
 
     def ask(self, question: str, templates: NDArray[np.floating], *, hide: Hide = ()) -> Answers:
         """Scores templates by a free-text question such as ``"wears spectacles"``.
@@ -264,9 +286,10 @@ class Interpreter:
         refuse_question(question, hide)
         vectors = self._checked(templates)
         direction = self.text_encoder.encode([question])
-        return Answers(
-            self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0], self.unseen_words(question)
-        )
+        scores = self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0]
+        if self.likeness is not None:
+            scores[~self.likeness.holds(vectors)] = np.nan
+        return Answers(scores, self.unseen_words(question))
 
     def unseen_words(self, question: str) -> tuple[str, ...]:
         """Words of a question that the text encoder was not trained on, each once."""
@@ -279,6 +302,7 @@ class Interpreter:
         """
         folder = Path(folder)
         arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
+        arrays |= self.likeness.arrays() if self.likeness else {}
         files = {PROMPTS: write_tensors(folder / PROMPTS, arrays)}
         files |= {name: sha256_of(folder / name) for name in TEXT_FILES if (folder / name).is_file()}
         write_json(
@@ -291,6 +315,7 @@ class Interpreter:
                 "dim": self.dim,
                 "error_rate": self.error_rate,
                 "files": files,
+                "likeness": self.likeness.to_dict() if self.likeness else None,
                 "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
                 "known_words": sorted(self.known_words),
                 "provenance": without_nan(self.provenance),
@@ -352,6 +377,30 @@ class Interpreter:
                 "leave such rows out"
             )
         return np.ascontiguousarray(vectors)
+
+
+def _nothing_read(scores: Floats) -> list[bool]:
+    return [bool(np.isnan(row).all()) for row in scores]
+
+
+def stranger(encoder: str) -> str:
+    """The reason of a row that does not look like a template of the encoder; one text, so that they can be counted."""
+    return f"does not look like a template of {encoder}"
+
+
+def blanked(
+    likeness: Likeness | None,
+    vectors: Floats,
+    scores: Floats,
+    probabilities: Floats,
+    verdicts: NDArray[np.int8],
+) -> tuple[Floats, Floats, NDArray[np.int8]]:
+    """Readings in which rows that do not look like a template are NaN and *cannot tell*."""
+    if likeness is not None:
+        odd = ~likeness.holds(vectors)
+        if odd.any():
+            scores[odd], probabilities[odd], verdicts[odd] = np.nan, np.nan, CANNOT_TELL
+    return scores, probabilities, verdicts
 
 
 def check_source(
@@ -465,7 +514,17 @@ def _read(folder: Path) -> Interpreter:
         folder,
         form.files,
         read_own_card(form, f"the interpreter in {folder}"),
+        read_likeness(form, arrays, f"the interpreter in {folder}"),
     )
+
+
+def read_likeness(form: MethodForm, arrays: Mapping[str, NDArray[Any]], where: str) -> Likeness | None:
+    """What templates of the encoder look like, as a folder keeps it; ``None``: it does not.
+
+    Raises:
+        InterpreterError: an array is missing or of another shape.
+    """
+    return None if form.likeness is None else saved_likeness(arrays, form.likeness, form.dim, where)
 
 
 def read_own_card(form: MethodForm, where: str) -> EncoderCard | None:

@@ -30,9 +30,9 @@ from clip_smu.calibrate import ENCODED, NOT_ENCODED
 from clip_smu.captions import describe
 from clip_smu.errors import InputError, TemplateError
 from clip_smu.hiding import Hide, shown_columns
-from clip_smu.interpreter import VERDICTS
+from clip_smu.interpreter import VERDICTS, stranger
 from clip_smu.labels import Labels
-from clip_smu.methods import Method
+from clip_smu.methods import Method, readable
 from clip_smu.names import match
 from clip_smu.persons import person_numbers
 from clip_smu.templates import Templates, usable, why_unusable
@@ -135,12 +135,13 @@ def pair(
         hide: attributes, groups or categories to leave out, by name.
 
     Raises:
-        TemplateError: a template of another length, or zero, NaN or infinite.
+        TemplateError: a template of another length, or zero, NaN or infinite, or unlike those of the encoder.
         InputError: the threshold is no cosine, or ``hide`` names nothing or everything.
 
     Example:
         >>> from clip_smu.interpreter import load_interpreter
-        >>> same = pair(load_interpreter(), np.ones(128), 2 * np.ones(128))
+        >>> interpreter = load_interpreter()
+        >>> same = pair(interpreter, interpreter.centre, 2 * interpreter.centre)
         >>> round(same.cosine, 6), same.match, same.of("disagree")
         (1.0, True, ())
     """
@@ -270,6 +271,10 @@ def _checked(method: Method, template: NDArray[np.floating], name: str) -> NDArr
     method.check_templates(None, len(vector))
     if not usable(vector[None])[0]:
         raise TemplateError(f"the {name} template is {why_unusable(vector)}: give another")
+    if not readable(method, vector[None])[0]:
+        raise TemplateError(
+            f"the {name} template {stranger(method.encoder)}: give another, or another reader"
+        )
     return vector
 
 

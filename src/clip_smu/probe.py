@@ -2,7 +2,8 @@
 
     PROBE/
     ├── probe.json              kind, encoder, attributes with calibration, verdicts and evidence, provenance
-    └── weights.safetensors     centre (d,), scale (d,), weight_0 (d, h), bias_0 (h,), weight_1 (h, K), ...
+    └── weights.safetensors     centre (d,), scale (d,), weight_0 (d, h), bias_0 (h,), weight_1 (h, K), ...; what the
+                                encoder's templates look like
 
 A template t is read as ``x = (unit(t) - centre) / scale``; then ``x @ weight + bias`` layer by layer, with ReLU
 between. A linear probe has one layer. The scale of t does not matter.
@@ -25,13 +26,16 @@ from clip_smu.errors import InterpreterError
 from clip_smu.interpreter import (
     Evidence,
     attribute_rows,
+    blanked,
     check_source,
     read_attribute_rows,
+    read_likeness,
     read_manifest,
     read_own_card,
     require_files,
     without_nan,
 )
+from clip_smu.likeness import Likeness
 from clip_smu.records import ProbeForm
 from clip_smu.storage import write_json
 from clip_smu.tensors import read_tensors, real_array, write_tensors
@@ -60,6 +64,7 @@ class Probe:
         folder: where its files lie.
         files: name → sha256 of the files in the folder, as they were written; empty where not known.
         card: the whole card of the encoder; ``None`` where the templates of the fit had none.
+        likeness: what templates of the encoder look like; ``None`` where that was not measured: then every row is read.
 
     Example:
         >>> import numpy as np
@@ -86,6 +91,7 @@ class Probe:
     folder: Path | None = None
     files: dict[str, str] = field(default_factory=dict)
     card: EncoderCard | None = None
+    likeness: Likeness | None = None
 
     @property
     def dim(self) -> int:
@@ -95,7 +101,8 @@ class Probe:
     def read(self, vectors: Floats) -> tuple[Floats, Floats, NDArray[np.int8]]:
         """Scores (logits), probabilities (N, K) float32 and verdicts (N, K) int8 of (N, d) float32 rows.
 
-        A row that is zero, NaN or infinite ends as NaN and *cannot tell*.
+        A row that is zero, NaN or infinite, or does not look like a template of the encoder, ends as NaN and *cannot
+        tell*.
         """
         weight, bias = self._first
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # unusable rows end as NaN
@@ -105,7 +112,7 @@ class Probe:
             for weight, bias in self.layers[1:]:
                 hidden = np.maximum(hidden, 0, out=hidden) @ weight
                 hidden += bias
-            return hidden, *apply(self.calibration, hidden)
+            return blanked(self.likeness, vectors, hidden, *apply(self.calibration, hidden))
 
     def check_templates(self, card: EncoderCard | None, dim: int | None) -> None:
         """Refuses templates of another encoder, of one fed otherwise, or of another length.
@@ -122,6 +129,7 @@ class Probe:
         """Writes ``weights.safetensors``, then ``probe.json``, whose presence says that the folder is whole."""
         folder = Path(folder)
         arrays = {"centre": self.centre, "scale": self.scale}
+        arrays |= self.likeness.arrays() if self.likeness else {}
         for number, (weight, bias) in enumerate(self.layers):
             arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
         files = {WEIGHTS: write_tensors(folder / WEIGHTS, arrays)}
@@ -137,6 +145,7 @@ class Probe:
                 "layers": [list(weight.shape) for weight, _ in self.layers],
                 "error_rate": self.error_rate,
                 "files": files,
+                "likeness": self.likeness.to_dict() if self.likeness else None,
                 "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
                 "provenance": without_nan(self.provenance),
             },
@@ -185,4 +194,5 @@ def load_probe(folder: str | Path) -> Probe:
         folder,
         form.files,
         read_own_card(form, where),
+        read_likeness(form, arrays, where),
     )

@@ -36,6 +36,7 @@ from clip_smu.errors import InputError
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
+from clip_smu.likeness import measure_likeness
 from clip_smu.logistic import STRENGTHS, fit_logistic, sweep_strength
 from clip_smu.metrics import auc
 from clip_smu.outputs import holds_files, writes_folder
@@ -276,7 +277,8 @@ def fit_probe(
     with storage_errors(output):
         (output / _UNFINISHED).touch()  # killed between its two files, the same command goes on
         (output / MANIFEST).unlink(missing_ok=True)  # until the new weights are there, there is no probe
-    replace(probe, evidence=evidence, provenance=provenance, card=table.card).save(output)
+    likeness = measure_likeness(known.templates.vectors, known.templates.identities)
+    replace(probe, evidence=evidence, provenance=provenance, card=table.card, likeness=likeness).save(output)
     (output / _UNFINISHED).unlink()
     return load_probe(output)
 

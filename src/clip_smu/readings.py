@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import TemplateError
 from clip_smu.hiding import Hide, shown_columns
-from clip_smu.interpreter import Interpreter
+from clip_smu.interpreter import Interpreter, stranger
+from clip_smu.methods import refuse_strangers
 from clip_smu.outputs import writes_folder
 from clip_smu.storage import atomic, claim_folder
-from clip_smu.templates import Source, Store, store_of
+from clip_smu.templates import Source, Store, iter_templates, store_of
 
 _SOURCE = b"clip_smu.source"  # name and sha256 of the templates that a part was read from
 
@@ -63,6 +64,8 @@ def interpret_store(
     names = [interpreter.attributes[k] for k in keep]
     for file in files:
         interpreter.check_templates(*store.peek(file))
+    if (first := next(iter_templates(store), None)) is not None:
+        refuse_strangers(interpreter, first.vectors, str(store))
     job = {
         "command": "interpret",
         "interpreter": [interpreter.name, interpreter.provenance.get("job")],
@@ -124,11 +127,13 @@ def _write_part(
         written: Future[None] | None = None
         for batch in store.part(source):
             interpreter.check_templates(batch.card, batch.vectors.shape[1])
-            why = batch.unusable()
             scores, probabilities, verdicts = interpreter.read(batch.vectors)
+            why = batch.unusable()
             if why:
                 bad = list(why)
                 scores[bad], probabilities[bad], verdicts[bad] = np.nan, np.nan, 0
+            odd = np.flatnonzero(np.isnan(scores[:, 0])).tolist()  # else they are as they should be
+            why = {row: why.get(row, stranger(interpreter.encoder)) for row in odd}
             lists = [
                 _lists(array if everything else array[:, keep]) for array in (scores, probabilities, verdicts)
             ]

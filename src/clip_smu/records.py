@@ -82,12 +82,23 @@ class ProvenanceForm(msgspec.Struct):
     machine: str = ""
 
 
+class LikenessForm(msgspec.Struct):
+    """Limits of :class:`clip_smu.likeness.Likeness`; its arrays lie beside the prompts or weights."""
+
+    directions: Dim
+    most: Annotated[float, msgspec.Meta(gt=0, le=1e300)]
+    least: Finite
+    faces: Count = 0
+    persons: Count = 0
+
+
 class MethodForm(msgspec.Struct, kw_only=True):
     """What both kinds of folder hold.
 
     Attributes:
         files: name → sha256 of the other files, as they were written; those of before this was kept are not listed.
         encoder_card: fields of the encoder's :class:`~clip_smu.encoders.EncoderCard`; null where it was not known.
+        likeness: what templates of the encoder look like; null where that was not measured.
     """
 
     format: int
@@ -99,6 +110,7 @@ class MethodForm(msgspec.Struct, kw_only=True):
     provenance: ProvenanceForm
     files: dict[str, Sha256] = {}
     encoder_card: dict[str, Any] | None = None
+    likeness: LikenessForm | None = None
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.attributes]

@@ -38,6 +38,7 @@ from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
 from clip_smu.joined import labelled, refuse_overlap
 from clip_smu.labels import Labelled, Labels, read_labels
+from clip_smu.likeness import measure_likeness
 from clip_smu.outputs import LOCK, writes_folder
 from clip_smu.persons import count_persons, persons_apart
 from clip_smu.sampling import identity_folds
@@ -173,7 +174,9 @@ def zero_shot(
         "seconds": round(time.time() - started, 1),
         "prompts_sha256": hashlib.sha256(positive.tobytes()).hexdigest(),
     }
-    interpreter = replace(reader, provenance=provenance, card=row)
+    seen = None if faces is None else faces.calibrate.templates
+    likeness = None if seen is None else measure_likeness(seen.vectors, seen.identities)
+    interpreter = replace(reader, provenance=provenance, card=row, likeness=likeness)
     _write_card(interpreter, output)
     interpreter.save(output)
     return load_interpreter(output)

@@ -214,6 +214,8 @@ def _batches(
     from clip_smu.encoders import card, load_encoder
     from clip_smu.encoders.cards import own_encoder
     from clip_smu.encoding import encode_photos
+    from clip_smu.interpreter import stranger
+    from clip_smu.methods import readable
     from clip_smu.photos import iter_photos, left_out_line
 
     name = own_encoder(encoder or reader.encoder, card_file)
@@ -227,25 +229,43 @@ def _batches(
         vectors = np.array([face.template for face in outcome.faces], dtype=np.float32).reshape(
             -1, reader.dim
         )
-        yield _Batch([(photo.name, index) for index in range(len(vectors))], vectors, list(rejected))
+        fine = readable(reader, vectors)
+        why = {int(row): stranger(reader.encoder) for row in np.flatnonzero(~fine)}
+        yield _batch([(photo.name, index) for index in range(len(vectors))], vectors, why, list(rejected))
     if line := left_out_line(stream.left_out):
         note(line)
 
 
 def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[_Batch]:
-    from clip_smu.templates import iter_templates, usable
+    from clip_smu.methods import refuse_strangers, unreadable
+    from clip_smu.templates import iter_templates
 
-    for part in iter_templates(store(path, column)):
+    for number, part in enumerate(iter_templates(store(path, column))):
         reader.check_templates(part.card, part.vectors.shape[1])
+        if number == 0:
+            refuse_strangers(reader, part.vectors, path)
         names = list(zip(part.images, part.faces.tolist(), strict=True))
-        good = usable(part.vectors)
-        rejected: list[tuple[str, ClipSmuError]] = [
-            (_name(*names[row]), TemplateError(f"the template is {why}"))
-            for row, why in part.unusable().items()
-        ]
-        yield _Batch(
-            [name for name, fine in zip(names, good, strict=True) if fine], part.vectors[good], rejected
-        )
+        yield _batch(names, part.vectors, unreadable(reader, part), [])
+
+
+def _batch(
+    names: list[tuple[str, int]],
+    vectors: NDArray[np.float32],
+    why: dict[int, str],
+    rejected: list[tuple[str, ClipSmuError]],
+) -> _Batch:
+    """The faces that can be read, and the others with their reasons; ``rejected`` gave no face."""
+    import numpy as np
+
+    bad: list[tuple[str, ClipSmuError]] = [
+        (_name(*names[row]), TemplateError(f"the template {_is(reason)}")) for row, reason in why.items()
+    ]
+    good = np.array([row not in why for row in range(len(names))], bool)
+    return _Batch([name for row, name in enumerate(names) if row not in why], vectors[good], rejected + bad)
+
+
+def _is(reason: str) -> str:
+    return reason if reason.startswith("does not") else f"is {reason}"
 
 
 def _interpret_store(

@@ -33,11 +33,11 @@ from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.feeding import read_check
 from clip_smu.hiding import Hide, shown_columns
 from clip_smu.labels import KEPT, Labels, join_rows, read_labels, read_list
-from clip_smu.methods import Method, load_method
+from clip_smu.methods import Method, load_method, refuse_strangers, unreadable
 from clip_smu.outputs import writes_folder
 from clip_smu.probe import Probe
 from clip_smu.storage import claim_folder
-from clip_smu.templates import Source, Store, Templates, iter_templates, store_of, usable
+from clip_smu.templates import Source, Store, Templates, iter_templates, store_of
 
 _NOT_SAID = {
     "name",
@@ -118,7 +118,9 @@ def evaluate(
         >>> from clip_smu.attributes import NAMES
         >>> rng = np.random.default_rng(0)  # made-up faces: chance is what they are worth
         >>> people = [f"person{row}" for row in range(60)]
-        >>> faces = Templates(rng.normal(size=(60, 128)).astype("float32"), [f"{one}/1.jpg" for one in people],
+        >>> face = load_method("dlib-lfw").centre  # the mean of real ones
+        >>> vectors = face + rng.normal(scale=0.003, size=(60, 128)).astype("float32")
+        >>> faces = Templates(vectors, [f"{one}/1.jpg" for one in people],
         ...                   np.zeros(60, "int16"), people, np.ones(60, "float32"), None)
         >>> known = Labels(faces.images, people, rng.choice([-1, 1], size=(60, 47)).astype("int8"))
         >>> made = evaluate(["dlib-lfw"], faces, known, tempfile.mkdtemp() + "/evaluation", rounds=0)
@@ -235,8 +237,14 @@ def _read(
         inside = slice(*np.searchsorted(rows, (start, start + len(batch))))
         chosen = batch.take(rows[inside] - start)
         vectors = chosen.vectors
-        fine = usable(vectors)
-        reasons.update(chosen.unusable().values())
+        why: dict[int, str] = {}
+        for method in methods.values():
+            if len(good) == 1:
+                refuse_strangers(method, vectors, _where(templates))
+            why |= unreadable(method, chosen)
+        fine = np.ones(len(chosen), bool)
+        fine[list(why)] = False
+        reasons.update(why.values())
         good.append(fine)
         parts.append([_scored(method, vectors[fine], keep) for method in methods.values()])
         start += len(batch)

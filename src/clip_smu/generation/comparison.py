@@ -16,7 +16,7 @@ from clip_smu.hiding import Hide, hidden_names
 from clip_smu.interpreter import Interpreter
 from clip_smu.joined import labelled
 from clip_smu.labels import Labels
-from clip_smu.methods import Method
+from clip_smu.methods import Method, readable
 from clip_smu.persons import count_persons
 from clip_smu.sampling import identity_folds
 from clip_smu.templates import Templates
@@ -59,9 +59,11 @@ def compare_ways(
     """
     method.check_templates(templates.card, templates.vectors.shape[1])
     joined = labelled(templates, labels, only)[0]
-    vectors, identities = joined.templates.vectors, joined.templates.identities
+    rows = np.flatnonzero(readable(method, joined.templates.vectors))
+    read = joined.templates.take(rows)
+    vectors, identities = read.vectors, read.identities
     hidden = np.isin(NAMES, [*hidden_names(hide)])
-    known = np.where(hidden, np.int8(0), joined.labels)
+    known = np.where(hidden, np.int8(0), joined.labels[rows])
     persons = persons_of(identities, len(vectors))
     if len(vectors) == 0 or persons.max() + 1 < folds:
         raise LabelError(

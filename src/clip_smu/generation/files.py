@@ -17,7 +17,7 @@ from clip_smu.generation.scores import CaptionScores
 from clip_smu.generation.ways import CaptionConfig, Progress, generate
 from clip_smu.harmless import cell
 from clip_smu.hiding import Hide, shown_columns
-from clip_smu.methods import Method
+from clip_smu.methods import Method, refuse_strangers, unreadable
 from clip_smu.names import ABSENT, clean, match
 from clip_smu.storage import atomic
 from clip_smu.templates import Source, Templates, iter_templates
@@ -85,8 +85,10 @@ def write_captions(
         add = _WRITERS[output.suffix](file)
         for part in _parts(templates, wanted):
             method.check_templates(part.card, part.vectors.shape[1])
+            if not rows:
+                refuse_strangers(method, part.vectors, str(templates))
             made = generate(method, part.vectors, way, config=config, hide=hide, progress=progress)
-            why = part.unusable()
+            why = unreadable(method, part)
             for row, text in enumerate(made.texts):
                 names = [NAMES[k] for k in np.flatnonzero(made.asserted[row])]
                 add(part.images[row], int(part.faces[row]), text, names, why.get(row, ""))

@@ -14,8 +14,8 @@ from clip_smu.captions import caption, paper_caption
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.generation.greedy import greedy
 from clip_smu.hiding import Hide, hidden_names
-from clip_smu.interpreter import Interpreter
-from clip_smu.methods import Method
+from clip_smu.interpreter import Interpreter, stranger
+from clip_smu.methods import Method, readable
 from clip_smu.templates import usable, why_unusable
 
 WAYS = {
@@ -110,7 +110,8 @@ def generate(
     Example:
         >>> import numpy as np
         >>> from clip_smu.interpreter import load_interpreter
-        >>> made = generate(load_interpreter(), np.eye(2, 128), "greedy")
+        >>> interpreter = load_interpreter()
+        >>> made = generate(interpreter, np.stack([interpreter.centre] * 2), "greedy")
         >>> made.asserted.shape, made.texts[0][:12]
         ((2, 47), 'A photo of a')
     """
@@ -120,11 +121,13 @@ def generate(
         raise InputError(f"expected one of the ways {', '.join(WAYS)}, found {way!r}")
     table = np.ascontiguousarray(np.atleast_2d(np.asarray(vectors, dtype=np.float32)))
     method.check_templates(None, table.shape[-1])
-    good = np.flatnonzero(usable(table))
+    fine = readable(method, table)
+    good = np.flatnonzero(fine)
     asserted = np.zeros((len(table), len(NAMES)), dtype=np.bool_)
     texts, rejected = [""] * len(table), [""] * len(table)
-    for row in np.flatnonzero(~usable(table)):
-        rejected[row] = why_unusable(table[row])
+    for row in np.flatnonzero(~fine):
+        zero = not usable(table[row : row + 1])[0]
+        rejected[row] = why_unusable(table[row]) if zero else stranger(method.encoder)
     scores, probabilities, verdicts = method.read(table[good])
     hidden = np.isin(NAMES, [*hidden_names(hide)])
     scores[:, hidden], probabilities[:, hidden], verdicts[:, hidden] = -np.inf, 0, 0
