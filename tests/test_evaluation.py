@@ -190,6 +190,51 @@ def test_too_few_is_said_and_is_not_a_number(figures) -> None:
     assert told["mean", "verdict_error"] == (None, "no attribute has this figure")
 
 
+@pytest.mark.parametrize("count", [1, 2, 9, 10])
+def test_every_interval_of_few_persons_says_so(count: int) -> None:
+    """All metrics, each attribute, the means and all verdicts; from ten persons on of each kind nothing is said."""
+    rng = np.random.default_rng(1)
+    n = 600
+    labels = rng.choice(np.int8([-1, 1]), (n, 2))
+    persons = np.array([f"p{row % count}" for row in range(n)])
+    scores = (rng.normal(size=(n, 2)) + labels).astype(np.float32)
+    probabilities = 1 / (1 + np.exp(-scores))
+    verdicts = np.where(np.abs(scores) > 0.3, np.sign(scores), 0).astype(np.int8)
+    read = Scored(scores, probabilities, verdicts)
+    rows = metric_table("toy", SIX[:2], labels, persons, {"m": read}, rounds=60).to_pylist()
+    assert {row["metric"] for row in rows} == set(METRICS)
+    for row in rows:
+        assert row["value"] is not None, row
+        if count == 1:
+            assert row["reason"].endswith("of one identity"), row
+            assert row["low"] is None
+            assert row["high"] is None
+        elif count < 10:
+            assert row["reason"].endswith("of few identities"), row
+        else:
+            assert row["reason"] == "", row
+        if count > 1 and row["metric"] != "ece":
+            assert row["low"] <= row["value"] <= row["high"], row
+
+
+def test_a_missing_interval_has_its_reason() -> None:
+    """Photos of a class in two persons of twenty are missing in over 5 % of the resamples."""
+    labels = np.full((200, 1), -1, np.int8)
+    labels[:20] = 1
+    persons = np.array([f"p{row // 10}" for row in range(200)])
+    scores = np.random.default_rng(0).normal(size=(200, 1)).astype(np.float32)
+    read = Scored(scores, 1 / (1 + np.exp(-scores)), np.zeros_like(labels))
+    rows = {
+        row["metric"]: row
+        for row in metric_table("t", SIX[:1], labels, persons, {"m": read}).to_pylist()[:16]
+    }
+    assert rows["eer"]["low"] is None
+    assert rows["eer"]["reason"] == "positives of few identities"
+    assert rows["coverage"]["value"] == 0
+    assert rows["coverage"]["low"] is None
+    assert rows["coverage"]["reason"] == "no resample differs"
+
+
 def test_means_and_all_verdicts_together(figures) -> None:
     (labels, _), scored = toy_evaluation()
     for metric in METRICS:

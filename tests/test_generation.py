@@ -495,3 +495,11 @@ def test_command(
         assert command(monkeypatch, *arguments) == 1
         err = capsys.readouterr().err
         assert words in err and len(err.strip().splitlines()) == 1
+
+
+def test_intervals_of_few_persons_say_so() -> None:
+    said = np.ones((30, 2), dtype=bool)
+    labels = np.random.default_rng(0).choice(np.int8([-1, 1]), (30, 2))
+    for persons, reason in ((1, "photos of one identity"), (2, "photos of few identities"), (10, "")):
+        figures = caption_scores(said, labels, [f"p{row % persons}" for row in range(30)], rounds=50)
+        assert figures.interval_reason == reason

@@ -207,6 +207,16 @@ def test_scores_of_different_regressions_are_not_ranked_together() -> None:
     assert sweep_strength(x, y, list(people), [1e-3, 1.0])[0] == 1e-3
 
 
+def test_labels_are_one_minus_one_or_unknown() -> None:
+    x, y = data(8)
+    for wrong in (-128, 2):
+        y[3, 2] = wrong
+        with pytest.raises(InputError, match="expected labels 1, -1 and 0"):
+            fit_logistic(x, y)
+        with pytest.raises(InputError, match="expected labels 1, -1 and 0"):
+            sweep_strength(x, y, [""] * N)
+
+
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = data(8)
     with pytest.raises(InputError, match="same N above 0, found"):

@@ -21,6 +21,7 @@ from clip_smu.errors import InputError, LabelError
 from clip_smu.evaluation import Evaluation, read_evaluation, resample_auc, table_of, write_table
 from clip_smu.hiding import Hide, hidden_names
 from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
+from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.ranking import check_level, weakness
 from clip_smu.names import distinct, match
 from clip_smu.persons import composed
@@ -68,6 +69,7 @@ class MeanDifference:
         difference: ``a - b``; ``low`` and ``high`` end its interval, from resampled persons; None where no
             resample differs.
         attributes: how many it is the mean of: those with at least 10 positives and 10 negatives.
+        reason: why the interval is missing or weak, or "".
     """
 
     a: float
@@ -76,6 +78,7 @@ class MeanDifference:
     low: float | None
     high: float | None
     attributes: int
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +133,8 @@ class Comparison:
         if self.mean is not None:
             interval = ""
             if self.mean.low is not None and self.mean.high is not None:
-                interval = f" ({self.level:.0%} interval {self.mean.low:+.4f} to {self.mean.high:+.4f})"
+                weak = f"; {self.mean.reason}" if self.mean.reason else ""
+                interval = f" ({self.level:.0%} interval {self.mean.low:+.4f} to {self.mean.high:+.4f}{weak})"
             text += f" Mean AUC {self.mean.a:.4f} and {self.mean.b:.4f}, "
             text += f"difference {self.mean.difference:+.4f}{interval}."
         return text
@@ -265,8 +269,13 @@ def compare(
         low, high = _mean_interval(
             scores_a[:, kept], scores_b[:, kept], labels[:, kept], persons, level, rounds, seed
         )
+        why = of_persons(len(set(persons.tolist())), "photos") or (
+            "" if low is not None else "no resample differs"
+        )
         mean_a, mean_b = float(area_a[kept].mean()), float(area_b[kept].mean())
-        mean = MeanDifference(mean_a, mean_b, float((area_a - area_b)[kept].mean()), low, high, len(kept))
+        mean = MeanDifference(
+            mean_a, mean_b, float((area_a - area_b)[kept].mean()), low, high, len(kept), why
+        )
     return Comparison(
         name_a,
         first.encoder,

@@ -410,6 +410,10 @@ def _checked(
         raise InputError(
             f"expected x (N, d) and labels (N, K) with the same N above 0, found {x.shape} and {labels.shape}"
         )
+    if labels.size and (labels.min() < -1 or labels.max() > 1):
+        raise InputError(
+            f"expected labels 1, -1 and 0 (unknown), found values from {labels.min()} to {labels.max()}: recode them"
+        )
     x = np.ascontiguousarray(x, dtype=np.float64 if x.dtype == np.float64 else np.float32)
     if not np.isfinite(x).all():
         raise InputError("expected finite x, found NaN or infinite values: leave such rows out")

@@ -160,6 +160,8 @@ def _show_figures(figures: Mapping[str, CaptionScores]) -> None:
         )
     show(table)
     first = next(iter(figures.values()))
+    if first.interval_reason:
+        note(f"the intervals are weak: {first.interval_reason}")
     write(
         f"{first.faces} faces of {first.persons} persons; unknown labels left out; said: attributes a caption"
     )

@@ -14,6 +14,7 @@ from clip_smu.errors import InputError
 from clip_smu.evaluation.folder import Scored, table_of
 from clip_smu.evaluation.resampling import FPRS, RANKINGS, RATES, rates, resample, totals
 from clip_smu.metrics import MIN_CLASS, average_precision, delong, ece, eer, tpr_at_fpr
+from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.ranking import count_classes, weakness
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,15 @@ ROUNDS, ROUNDS_LARGE, LARGE = 500, 100, 200_000
 """Resamples, and how many there are above ``LARGE`` photos."""
 _LEAST_ROUNDS = 40
 _OF_VERDICTS = {"verdict_error": (5, 6, 7, 8), "encoded_error": (5, 6), "not_encoded_error": (7, 8)}
+_BOTH = ("positives", "negatives")
+_COUNTED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((*RANKINGS, "balanced_accuracy", "f1"), _BOTH),
+    **dict.fromkeys(("brier", "coverage", "encoded_share", "not_encoded_share", "ece"), ("photos",)),
+    "verdict_error": ("verdicts",),
+    "encoded_error": ("encoded verdicts",),
+    "not_encoded_error": ("not encoded verdicts",),
+}
+"""Metric → whose persons its interval counts."""
 _POOLED = tuple(name for name in RATES if name not in ("balanced_accuracy", "f1"))
 _MISSING = 0.05  # share of resamples without a figure, above which there is no interval
 _ACCURACY = {row.name: row.label_accuracy for row in ATTRIBUTES}
@@ -102,6 +112,7 @@ def _of_method(
         pooled_draws = rates(made.sums.sum(axis=1))  # (R, 9)
     low, high = _ends(draws, level)
     low[:, 0], high[:, 0] = curve.low, curve.high
+    persons_of = _persons_of(scored, labels, persons)
 
     rows = []
     usable = np.zeros(value.shape, bool)
@@ -109,18 +120,20 @@ def _of_method(
         row = {"attribute": name, "n_positive": int(yes[k]), "n_negative": int(no[k]), "n_attributes": 1}
         row["label_accuracy"] = _ACCURACY.get(name)
         for metric_index, metric in enumerate(METRICS):
-            reason = (
-                few[k] or _too_few_verdicts(metric, sums[k]) or (curve.reason[k] if metric == "auc" else "")
-            )
-            bare = bool(few[k] or _too_few_verdicts(metric, sums[k]) or np.isnan(value[k, metric_index]))
+            missing = few[k] or _too_few_verdicts(metric, sums[k])
+            bare = bool(missing or np.isnan(value[k, metric_index]))
             usable[k, metric_index] = not bare
+            weak = (curve.reason[k] if metric == "auc" else "") or _few_persons(metric, persons_of[k])
             figures = _figures(value[k, metric_index], low[k, metric_index], high[k, metric_index], bare)
+            drawn = draws[:, k, metric_index] if metric not in ("auc", "ece") else np.empty(0)
+            reason = missing or weak or _no_interval(figures, drawn)
             rows.append({**head, **row, "metric": metric, **figures, "reason": reason})
     rows += [
         {**head, **row, "n_positive": int(yes[kept].sum()), "n_negative": int(no[kept].sum())}
-        for row, kept in _means(value, draws, usable, level)
+        for row, kept in _means(value, draws, usable, level, len(np.unique(persons)))
     ]
     all_low, all_high = _ends(pooled_draws, level)
+    everyone = _persons_of(scored, labels, persons, pooled=True)[0]
     together = rates(sums.sum(axis=0))
     counts = {"n_positive": int(yes.sum()), "n_negative": int(no.sum()), "n_attributes": len(attributes)}
     for metric in (*_POOLED, "ece"):
@@ -133,6 +146,8 @@ def _of_method(
             few_verdicts = _too_few_verdicts(metric, sums.sum(axis=0))
             figures = _figures(together[place], all_low[place], all_high[place], bool(few_verdicts))
         reason = few_verdicts or ("" if figures["value"] is not None else "no labels")
+        drawn = pooled_draws[:, RATES.index(metric)] if metric != "ece" else np.empty(0)
+        reason = reason or _few_persons(metric, everyone) or _no_interval(figures, drawn)
         rows.append({**head, **counts, "attribute": POOLED, "metric": metric, **figures, "reason": reason})
     return rows
 
@@ -164,7 +179,7 @@ def _figures(value: float, low: float, high: float, bare: bool) -> dict[str, flo
 
 
 def _means(
-    value: Floats, draws: Floats, usable: NDArray[np.bool_], level: float
+    value: Floats, draws: Floats, usable: NDArray[np.bool_], level: float, persons: int
 ) -> list[tuple[dict[str, Any], NDArray[np.bool_]]]:
     """A row a metric: the mean over the attributes that have it, and which they are.
 
@@ -186,10 +201,46 @@ def _means(
             filled = np.where(missing, known, resampled).mean(axis=1) if not missing.all() else np.empty(0)
             low, high = _ends(filled[:, None], level)
             row |= _figures(float(known.mean()), float(low[0]), float(high[0]), False)
+            row["reason"] = of_persons(persons, "photos") or _no_interval(row, filled)
         else:
             row |= _figures(np.nan, np.nan, np.nan, True) | {"reason": "no attribute has this figure"}
         rows.append((row, kept))
     return rows
+
+
+def _persons_of(
+    scored: Scored, labels: NDArray[np.int8], persons: NDArray[np.str_], *, pooled: bool = False
+) -> list[dict[str, int]]:
+    """For each attribute (or all as one) how many persons have a positive, a negative, a label, and each verdict."""
+    codes = np.unique(persons, return_inverse=True)[1].reshape(-1)
+    known, verdicts = labels != 0, scored.verdicts
+    groups = {
+        "positives": labels > 0,
+        "negatives": labels < 0,
+        "photos": known,
+        "verdicts": known & (verdicts != 0),
+        "encoded verdicts": known & (verdicts > 0),
+        "not encoded verdicts": known & (verdicts < 0),
+    }
+
+    def count(chosen: NDArray[np.bool_]) -> int:
+        return int(np.count_nonzero(np.bincount(codes[chosen])))
+
+    if pooled:
+        return [{of: count(chosen.any(axis=1)) for of, chosen in groups.items()}]
+    return [{of: count(chosen[:, k]) for of, chosen in groups.items()} for k in range(labels.shape[1])]
+
+
+def _few_persons(metric: str, persons: Mapping[str, int]) -> str:
+    """Why a figure is weak for want of persons, whose number decides its interval; empty if there are enough."""
+    return next((why for of in _COUNTED[metric] if (why := of_persons(persons[of], of))), "")
+
+
+def _no_interval(figures: Mapping[str, Any], drawn: Floats) -> str:
+    """Why a figure has no interval from these (R,) resamples; empty where it has one, or none were made."""
+    if not len(drawn) or figures["value"] is None or not np.isnan(figures["low"]):
+        return ""
+    return "missing in resamples" if np.isnan(drawn).mean() > _MISSING else "no resample differs"
 
 
 def _too_few_verdicts(metric: str, sums: Floats) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
 from clip_smu.metrics import Measure
+from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.ranking import measure
 from clip_smu.persons import person_numbers
 
@@ -40,6 +41,7 @@ class CaptionScores:
         sample: mean over the faces; a face takes no part in a figure that it leaves undefined (nothing said and
             nothing to say: the F1; nothing said: the precision; nothing to say: the recall).
         micro_f1_interval, sample_f1_interval: 95 %, by resampling persons with all their photos.
+        interval_reason: why the intervals are missing or weak, or "".
         faces, persons: number of each.
         said: attributes a caption, mean.
     """
@@ -52,6 +54,7 @@ class CaptionScores:
     sample: Average
     micro_f1_interval: tuple[float, float]
     sample_f1_interval: tuple[float, float]
+    interval_reason: str
     faces: int
     persons: int
     said: float
@@ -102,6 +105,7 @@ def caption_scores(
         "never asserted" if mute else why for mute, why in zip(never, precision.reason, strict=True)
     )
     persons = persons_of(identities, len(labels))
+    count = int(persons.max()) + 1 if len(persons) else 0
     resampled = _resampled(by_face, face[2], persons, rounds, seed)
     ends = [(1 - level) / 2, (1 + level) / 2]
     micro_low, micro_high, low, high = (
@@ -116,8 +120,9 @@ def caption_scores(
         _average(face),
         (micro_low, micro_high),
         (low, high),
+        of_persons(count, "photos"),
         len(labels),
-        int(persons.max()) + 1 if len(persons) else 0,
+        count,
         float(asserted.sum() / max(len(asserted), 1)),
     )
 

@@ -9,9 +9,11 @@ only where its formula has no value, and then the reason is never empty:
 
 - ``no labels``, ``no positives``, ``no negatives``: nothing to compare.
 - ``positives of one identity``, ``negatives of one identity``: identities were given, and no variance exists.
-- ``positives of few identities``, ``negatives of few identities``: under ``MIN_CLASS``, the figure is given.
+- ``positives of few identities``, ``negatives of few identities``: under ``MIN_CLASS``, the figure is given. Of figures
+  that count other photos, ``photos``, ``verdicts``, ``encoded verdicts`` or ``not encoded verdicts`` of one or few.
 - ``constant score``: all photos score the same, AUC is 0.5 by definition.
 - ``class missing in resamples``: over 5 % of the bootstrap's resamples had one class only and were left out.
+- ``missing in resamples``, ``no resample differs``: an evaluation's figure has no interval.
 - ``no difference between the rankings``, ``no variance``: a paired test has nothing to test, or to test with.
 - ``too few positives``, ``too few negatives``: 1 to ``MIN_CLASS - 1`` of them. The figure is given (the
   interval from two of each class on), and the caller decides whether to use it.

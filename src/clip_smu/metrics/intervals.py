@@ -175,13 +175,18 @@ def reason_with(persons: Persons | None, reason: str) -> str:
     """The reason of an attribute, after what persons add to it: one allows no variance, few make it weak."""
     if persons is None:
         return reason
-    few = ""
-    for units, of in zip(units_of(persons), ("positives", "negatives"), strict=True):
-        if units == 1:
-            return f"{of} of one identity"
-        if units < MIN_CLASS:
-            few = few or f"{of} of few identities"
-    return reason or few
+    whys = [
+        of_persons(units, of) for units, of in zip(units_of(persons), ("positives", "negatives"), strict=True)
+    ]
+    alone = next((why for why in whys if why.endswith("one identity")), "")
+    return alone or reason or whys[0] or whys[1]
+
+
+def of_persons(count: int, of: str) -> str:
+    """Why a figure of photos ("positives", "verdicts") of so many persons is weak; empty if it is not, or of none."""
+    return (
+        f"{of} of one identity" if count == 1 else f"{of} of few identities" if 0 < count < MIN_CLASS else ""
+    )
 
 
 def auc_bounds(
