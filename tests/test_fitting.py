@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,14 @@ import pytest
 
 from clip_smu.attributes import ATTRIBUTES, NAMES
 from clip_smu.captions import paper_caption, prompts
-from clip_smu.errors import InputError, LabelError, TemplateError
+from clip_smu.errors import (
+    ClipSmuError,
+    InputError,
+    InterpreterError,
+    LabelError,
+    StorageError,
+    TemplateError,
+)
 from clip_smu.interpreter import load_interpreter
 from clip_smu.labels import Labels
 from faces import DIM, slow_scores, toy_card, toy_data
@@ -94,7 +103,8 @@ def test_same_seed_same_weights_and_killed_and_resumed_too(
     """Killed on the way; the weights' bytes are those of the run without a break."""
     output = tmp_path / "it"
     code = (
-        "from faces import toy_data; from test_fitting import SMALL; from clip_smu import fitting\n"
+        "from faces import toy_data; from test_fitting import SMALL; from clip_smu import fitting, training\n"
+        "training.SAVE_EVERY = 0.05\n"
         f"fitting.fit(*toy_data(), {str(output)!r}, config=SMALL[{objective!r}])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
@@ -142,6 +152,149 @@ def test_finished_fit_is_not_repeated_nor_overwritten(fitted: Path) -> None:
     assert (fitted / "interpreter.json").stat().st_mtime_ns == before
     with pytest.raises(InputError, match="another fit"):
         fit(table, labels, fitted, config=FitConfig(seed=1))
+
+
+def test_an_overwrite_that_is_killed_leaves_the_old_interpreter_and_goes_on(
+    fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    seen: list[tuple[str, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        seen.append((stage, done))
+        if (stage, done) == until:
+            raise Killed
+
+    output, (table, labels) = tmp_path / "it", toy_data()
+    shutil.copytree(fitted, output)
+    old = {file.name: file.read_bytes() for file in output.iterdir()}
+    other = replace(TINY, seed=1, steps=30)
+    for until in (("fold 2 of 2", 20), ("all identities", 10)):
+        with pytest.raises(Killed):
+            fit(table, labels, output, config=other, overwrite=True, progress=progress)
+        assert {file.name: file.read_bytes() for file in output.iterdir() if file.is_file()} == old
+        load_interpreter(output)
+
+    move, moved = Path.replace, []
+
+    def full(file: Path, target: Path) -> Path:
+        if target.parent == output:
+            moved.append(file.name)
+            if len(moved) == 3:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return move(file, target)
+
+    with monkeypatch.context() as patch, pytest.raises(StorageError, match="the disk is full"):
+        patch.setattr(Path, "replace", full)
+        fit(table, labels, output, config=other, overwrite=True)
+    with pytest.raises(InterpreterError, match="incomplete|missing"):  # never half of one, half of another
+        load_interpreter(output)
+    seen.clear()
+    until = ("", 0)
+    fit(table, labels, output, config=other, overwrite=True, progress=progress)
+    assert ("fold 1 of 2", 30) in seen
+    assert ("fold 1 of 2", 29) not in seen  # the trainings were kept, though told to overwrite
+    assert max(done for stage, done in seen if stage == "all trainings") == 90
+    assert not (output / ".fit").exists()
+    fresh = tmp_path / "fresh"
+    fit(table, labels, fresh, config=other)
+    for file in ("prompts.safetensors", "text_encoder.onnx", "curves.csv"):
+        assert (output / file).read_bytes() == (fresh / file).read_bytes()
+
+
+def test_progress_of_another_fit_is_refused_or_overwritten_and_half_begun_taken_over(tmp_path: Path) -> None:
+    output, (table, labels) = tmp_path / "it", toy_data(80)
+    (output / ".fit").mkdir(parents=True)
+    (output / ".fit/fold-1-of-2.pt").write_bytes(b"what a kill in the middle of a removal leaves")
+    few = replace(TINY, steps=4)
+
+    def killed(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(table, labels, output, config=few, progress=killed)
+    with pytest.raises(InputError, match=r"holds another job \(it differs in: config, text_encoder\)"):
+        fit(table, labels, output, config=replace(few, seed=3))
+    made = fit(table, labels, output, config=replace(few, seed=3), overwrite=True)
+    assert made.provenance["config"]["seed"] == 3
+
+
+@pytest.mark.parametrize("objective", sorted(SMALL))
+def test_strangers_can_be_fitted_to(objective: str, tmp_path: Path) -> None:
+    """Persons unknown: each photo is of a person of its own, and counts so in every interval."""
+    table, labels = toy_data(120)
+    apart = fit(
+        replace(table, identities=[f"q{row}" for row in range(120)]),
+        labels, tmp_path / "apart", config=replace(SMALL[objective], steps=30),
+    )  # fmt: skip
+    unknown = fit(
+        replace(table, identities=[""] * 120),
+        replace(labels, identities=[""] * 120), tmp_path / "unknown", config=replace(SMALL[objective], steps=30),
+    )  # fmt: skip
+    assert unknown.provenance["trained_on"]["persons"] == 120
+    assert all(row.low <= row.auc <= row.high for row in unknown.evidence)
+    widths = [[row.high - row.low for row in made.evidence] for made in (apart, unknown)]
+    assert abs(np.nanmean(widths[0]) - np.nanmean(widths[1])) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("photos", "change"),
+    [
+        (12, {}),  # three persons
+        (3, {}),  # of one photo each
+        (40, {"only": 7}),  # one attribute labelled
+        (40, {"same": True}),  # faces that are all alike
+    ],
+)
+@pytest.mark.parametrize("objective", sorted(SMALL))
+def test_little_to_learn_from_is_a_result_or_one_line(
+    objective: str, photos: int, change: dict[str, int], tmp_path: Path
+) -> None:
+    table, labels = toy_data(40)
+    values, persons = labels.values[:photos].copy(), [f"p{row % 3}" for row in range(photos)]
+    if "only" in change:
+        values = np.where(np.arange(47) == change["only"], values, 0).astype(np.int8)
+    few = replace(table.take(np.arange(photos)), identities=persons)
+    if "same" in change:
+        few.vectors[:] = few.vectors[0]
+    rows = Labels(labels.images[:photos], persons, values)
+    try:
+        made = fit(few, rows, tmp_path / "it", config=replace(SMALL[objective], steps=4, folds=3))
+    except ClipSmuError as error:
+        assert isinstance(error, LabelError)
+        assert "nan" not in str(error)
+        return
+    read = made.interpret(few.vectors)
+    assert np.isfinite(read.probabilities).all()
+    if photos < 40 or change:
+        assert not read.verdicts.any()  # nothing was shown on so few
+    assert "Mean AUC over" in (tmp_path / "it/README.md").read_text()
+
+
+@pytest.mark.parametrize("value", [0, 1, -1])
+def test_labels_of_one_kind_are_refused_before_any_training(value: int, tmp_path: Path) -> None:
+    table, labels = toy_data(40)
+    same = Labels(labels.images, labels.identities, np.full((40, 47), value, dtype=np.int8))
+
+    def never(*_: object) -> None:
+        raise AssertionError("a training began")
+
+    with pytest.raises(
+        LabelError, match=r"photos with \(1\) and photos without \(-1\) at least one attribute"
+    ):
+        fit(table, same, tmp_path / "it", config=TINY, progress=never)
+    assert not (tmp_path / "it").exists()
+    with pytest.raises(LabelError, match="expected at least 5 persons, one a fold, found 2"):
+        fit(
+            table,
+            labels,
+            tmp_path / "it",
+            train=table.images[:8],
+            config=replace(TINY, folds=5),
+            progress=never,
+        )
 
 
 def test_evidence_on_a_test_list(tmp_path: Path) -> None:

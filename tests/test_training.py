@@ -279,6 +279,85 @@ def test_on_a_gpu(precision: str, tmp_path: Path) -> None:
     assert (vectors[0] * expected).sum(axis=1).mean() > 0.9
 
 
+# ---------------------------------------------------------------- progress that is kept
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_a_training_goes_on_from_the_step_that_it_was_killed_at(
+    objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any step, not one that divides by anything: the same weights, best step and curve, bit for bit."""
+    seen: list[int] = []
+
+    def trained(work: str, until: int = 1000) -> training.Trained:
+        def progress(stage: str, done: int, total: int) -> None:
+            seen.append(done)
+            if done == until:
+                raise _Killed
+
+        made = trainer(tmp_path, objective)
+        made._progress = progress
+        with made.running(tmp_path / work):
+            return made.train("fold 1 of 2", np.arange(80), np.arange(80, 120), 40)
+
+    whole = trained("whole")
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(ticks) * 1e-3)
+    for until in (3, 26, 39):
+        seen.clear()
+        with pytest.raises(_Killed):
+            trained("killed", until)
+        assert (seen[0] == 1) == (until == 3)  # what was done before the kill is not done again
+    seen.clear()
+    resumed = trained("killed")
+    assert seen[0] > 26
+    assert resumed.step == whole.step
+    assert resumed.report == whole.report
+    for one, other in zip(resumed.tower.parameters(), whole.tower.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert (tmp_path / "killed/curves.csv").read_bytes() == (tmp_path / "whole/curves.csv").read_bytes()
+
+
+def test_slow_steps_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step may take half a minute: what is lost by a kill is counted in seconds, not in steps."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(ticks) * 20.0)
+
+    def killed(stage: str, done: int, total: int) -> None:
+        if done == 3:
+            raise _Killed
+
+    made = trainer(tmp_path, "clip")
+    made._progress = killed
+    with pytest.raises(_Killed), made.running(tmp_path / "work"):
+        made.train("fold 1 of 2", np.arange(80), np.arange(80, 120), 40)
+    assert (tmp_path / "work/fold-1-of-2.pt").is_file()
+
+
+def test_a_damaged_state_is_not_taken_up(tmp_path: Path) -> None:
+    def trained() -> training.Trained:
+        made = trainer(tmp_path, "clip")
+        with made.running(tmp_path / "work"):
+            return made.train("fold 1 of 2", np.arange(80), np.arange(80, 120), 30)
+
+    whole, state = trained(), tmp_path / "work/fold-1-of-2.pt"
+    content = state.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 4
+    for damaged in (bytes(flipped), content[: len(content) // 2], b""):
+        state.write_bytes(damaged)
+        again = trained()
+        assert again.step == whole.step
+        for one, other in zip(again.tower.parameters(), whole.tower.parameters(), strict=True):
+            assert torch.equal(one, other)
+    assert state.read_bytes()[32:] == content[32:]
+
+
 # ---------------------------------------------------------------- settings and curves
 
 
@@ -311,7 +390,7 @@ def test_curves(tmp_path: Path) -> None:
     with made.running(tmp_path / "work"):
         made.train("fold 1 of 2", np.arange(80), np.arange(80, 120), 60)
         made.train("all identities", np.arange(120), None, 30)
-    rows = list(csv.DictReader((tmp_path / "curves.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((tmp_path / "work/curves.csv").read_text().splitlines()))
     assert [(row["stage"], int(row["step"])) for row in rows] == [
         ("fold 1 of 2", 25), ("fold 1 of 2", 50), ("fold 1 of 2", 60), ("all identities", 25), ("all identities", 30),
     ]  # fmt: skip

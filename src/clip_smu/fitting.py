@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from clip_smu.attributes import ATTRIBUTES, NAMES
 from clip_smu.calibrate import calibrate
 from clip_smu.captions import prompts
-from clip_smu.errors import InputError
+from clip_smu.errors import InputError, LabelError
 from clip_smu.evidence import gather_evidence, verdict_errors
 from clip_smu.feeding import read_check
 from clip_smu.interpreter import Interpreter, load_interpreter
@@ -36,10 +37,10 @@ from clip_smu.objectives import OBJECTIVES, TrainConfig
 from clip_smu.outputs import holds_files, writes_folder
 from clip_smu.persons import count_persons, require_persons
 from clip_smu.sampling import identity_folds
-from clip_smu.storage import claim_folder
+from clip_smu.storage import JOB, claim_folder, storage_errors
 from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.towers import MINI, TowerSize, export_tower
-from clip_smu.training import PRECISIONS, Progress, Trainer
+from clip_smu.training import CURVES_FILE, PRECISIONS, Progress, Trainer
 
 _RATE_PRETRAINED = 1e-5  # of a text encoder that knows its words (the authors' code)
 
@@ -188,7 +189,7 @@ def fit(
         feeding: JSON of ``clip-smu encoders check --json`` for these templates' encoder, kept with the evidence.
         name: of the interpreter; default, the folder's name.
         overwrite: replace what is in ``output``.
-        progress: called with (stage, done, total).
+        progress: called after every step with (stage, done, total), for the training at hand and for all together.
 
     Raises:
         LabelError, TemplateError: the data cannot be read or joined, or hold too few faces.
@@ -223,7 +224,9 @@ def fit(
     settings = config.training(table.card.name if table.card else "unknown")
     folds = config.folds or OBJECTIVES[config.objective].folds
     require_persons(known.templates.identities, folds)
-    trainer = Trainer(settings, known.templates.vectors, known.labels, output, progress=progress)
+    _require_both_kinds(known.labels, config.objective)
+    tell = _overall(progress, folds + 1, settings.steps) if progress else None
+    trainer = Trainer(settings, known.templates.vectors, known.labels, output, progress=tell)
     job = {
         "command": "fit",
         "config": asdict(config),
@@ -232,22 +235,27 @@ def fit(
         "text_encoder": trainer.fingerprint(),
         "feeding": checked_feeding,
     }
+    work = output / ".fit"
     if (output / "interpreter.json").is_file() and not overwrite:
         done = load_interpreter(output)
         if done.provenance.get("job") == digest(job):
+            if trainer.ranks.main:
+                shutil.rmtree(work, ignore_errors=True)  # a kill right after the last file left it
             return done
         raise InputError(
             f"{output} already holds an interpreter of another fit: choose another folder, or pass --overwrite"
         )
     started = time.time()
-    work = output / ".fit"
     if trainer.ranks.main:
         if not work.is_dir() and holds_files(output) and not overwrite:
             raise InputError(
                 f"{output} is not empty and holds no unfinished fit: choose another output folder"
             )
-        claim_folder(work, job, overwrite=overwrite)
+        _claim(work, job, overwrite)
     trainer.ranks.wait()
+    made = (
+        work / "made"
+    )  # whole before it is put in its place: until then an interpreter that was there stays
     everyone = np.arange(len(known.labels))
     with trainer.running(work, tensorboard=config.tensorboard):
         out_of_fold, best_steps = _cross_fit(trainer, known, folds)
@@ -256,7 +264,7 @@ def fit(
         positive, negative = trainer.prompt_vectors(trained.tower)
         if trainer.ranks.main:
             export_tower(
-                trained.tower, trainer.language.tokenizer, output, [prompts(row)[0] for row in ATTRIBUTES]
+                trained.tower, trainer.language.tokenizer, made, [prompts(row)[0] for row in ATTRIBUTES]
             )
     calibration = calibrate(out_of_fold, known.labels, config.error_rate, known.templates.identities)
     reader = Interpreter(
@@ -271,7 +279,7 @@ def fit(
         config.error_rate,
         OBJECTIVES[config.objective].reading.words(),
         {},
-        output,
+        made,
     )
     if checked is not None:
         measured, scores = checked, reader.read(checked.templates.vectors)[0].astype(np.float64)
@@ -309,11 +317,64 @@ def fit(
         reader, evidence=evidence, provenance=provenance, card=table.card, likeness=likeness
     )
     if trainer.ranks.main:
-        write_model_card(interpreter, output)
-        interpreter.save(output)  # interpreter.json last: its presence says that the folder is whole
+        write_model_card(interpreter, made)
+        interpreter.save(made)
+        (work / CURVES_FILE).replace(made / CURVES_FILE)
+        _publish(made, output)
         shutil.rmtree(work, ignore_errors=True)
     trainer.ranks.wait()
     return load_interpreter(output)
+
+
+def _overall(progress: Progress, trainings: int, steps: int) -> Progress:
+    """``progress`` that is also told how far all trainings are, in steps; one that stops early counts as whole."""
+    parts: dict[str, float] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        parts[stage] = done / max(total, 1)
+        progress("all trainings", round(sum(parts.values()) * steps), trainings * steps)
+        progress(stage, done, total)
+
+    return tell
+
+
+def _require_both_kinds(labels: NDArray[np.int8], objective: str) -> None:
+    """Refuses labels of which nothing can be learnt, at the start and not after all trainings.
+
+    Raises:
+        LabelError: no attribute has both kinds, and the objective tells the two apart.
+    """
+    both = (labels > 0).any(axis=0) & (labels < 0).any(axis=0)
+    if OBJECTIVES[objective].reading.contrast and not both.any():
+        raise LabelError(
+            f"expected photos with (1) and photos without (-1) at least one attribute, found none among {len(labels)} "
+            "labelled photos: give labels of both kinds"
+        )
+
+
+def _claim(work: Path, job: dict[str, Any], overwrite: bool) -> None:
+    """Makes ``work`` the place of this fit's progress; progress of the very same fit is kept, ``overwrite`` or not.
+
+    Raises:
+        InputError: it holds that of another fit, and ``overwrite`` is not set.
+    """
+    if work.is_dir() and not (work / JOB).is_file():  # killed while it was begun, or removed
+        shutil.rmtree(work)
+    try:
+        claim_folder(work, job)
+    except InputError:
+        if not overwrite:
+            raise
+        claim_folder(work, job, overwrite=True)
+
+
+def _publish(made: Path, output: Path) -> None:
+    """Puts finished files in their place; ``interpreter.json``, which says that the folder is whole, goes and comes last."""
+    whole = output / "interpreter.json"
+    with storage_errors(output):
+        whole.unlink(missing_ok=True)
+        for file in sorted(made.iterdir(), key=lambda file: file.name == whole.name):
+            file.replace(output / file.name)
 
 
 def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[np.float64], list[int]]:

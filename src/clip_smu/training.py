@@ -33,7 +33,7 @@ from clip_smu.storage import atomic
 from clip_smu.towers import TextTower, text_tower
 
 EVALUATE_EVERY = 25  # steps
-SAVE_EVERY = 50  # steps, but at most a tenth of the time goes into saving
+SAVE_EVERY = 15.0  # seconds, but at most a tenth of the time goes into saving
 CURVES_FILE = "curves.csv"
 PRECISIONS: dict[str, torch.dtype | None] = {
     "float32": None,
@@ -41,6 +41,7 @@ PRECISIONS: dict[str, torch.dtype | None] = {
     "fp16": torch.float16,
 }
 _WATCHED_PROMPTS = 4  # paraphrases of each prompt that early stopping looks at
+_CHECK = hashlib.sha256().digest_size
 _BATCH_SENTENCES = 256  # sentences encoded at once where nothing is learnt
 
 Floats = NDArray[np.float32]
@@ -132,7 +133,7 @@ class Trainer:
         config: settings.
         vectors: (N, d) float32 templates.
         labels: (N, 47) int8, 1, -1 or 0 (unknown).
-        output: folder for ``curves.csv`` and TensorBoard's files.
+        output: folder for TensorBoard's files.
         progress: called with (stage, done, total).
 
     Raises:
@@ -159,7 +160,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def running(self, work: Path, *, tensorboard: bool = False) -> Iterator[None]:
-        """Trainings inside keep their states in ``work``, and give the same bits for the same seed."""
+        """Trainings inside keep their states and ``curves.csv`` in ``work``; the same seed gives the same bits."""
         self._work, self._board = work, _board(self.output) if tensorboard and self.ranks.main else None
         try:
             with _deterministic(self.config.device):
@@ -187,14 +188,16 @@ class Trainer:
         return np.asarray(self.units[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     def centred(self, rows: Rows, centre_of: Rows) -> Floats:
-        """(M, d) unit templates less the centre of ``centre_of``, made unit again."""
+        """(M, d) unit templates less the centre of ``centre_of``, made unit again; one that *is* the centre is zeros."""
         moved = self.units[rows] - self.centre(centre_of)
-        return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), dtype=np.float32)
+        length = np.linalg.norm(moved, axis=1, keepdims=True)
+        return np.asarray(moved / np.where(length > 0, length, 1), dtype=np.float32)
 
     def train(self, stage: str, rows: Rows, held_out: Rows | None, steps: int) -> Trained:
         """Trains on ``rows``; with ``held_out`` faces keeps the step of best mean AUC on them.
 
-        The state is saved on the way and taken up again.
+        The state is saved on the way, at any step, and taken up again: what is drawn depends on the step alone, so
+        the result is the same to the last bit. A state that is damaged is not taken up.
 
         Raises:
             InputError: the loss is not a number any more.
@@ -216,8 +219,8 @@ class Trainer:
         scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         state: dict[str, Any] = {"step": 0, "best_auc": -1.0, "best_step": 0, "waited": 0, "best": None}
         state |= {"captions": 0, "shortened": 0, "losses": 0.0, "since": 0, "curve": []}
-        if file.is_file():
-            saved = torch.load(file, weights_only=True, map_location=device)
+        saved = _load(file, device)
+        if saved is not None:
             state = saved["state"]
             tower.load_state_dict(saved["tower"])
             optimiser.load_state_dict(saved["optimiser"])
@@ -263,7 +266,7 @@ class Trainer:
                     else:
                         state["waited"] += 1
                 self._record(stage, state, mean)
-            due = state["step"] % SAVE_EVERY == 0 and time.monotonic() - saved_at >= 10 * cost
+            due = time.monotonic() - saved_at >= max(SAVE_EVERY, 10 * cost)
             if self.ranks.main and (due or last or state["waited"] >= config.patience):
                 begun = time.monotonic()
                 _save(
@@ -345,7 +348,8 @@ class Trainer:
 
     def _mean_auc(self, tower: TextTower, watched: Floats, labels: NDArray[np.int8]) -> float:
         positive, negative = self.prompt_vectors(tower, _WATCHED_PROMPTS)
-        return float(np.nanmean(auc(watched @ (positive - negative).T, labels).value))
+        areas = auc(watched @ (positive - negative).T, labels).value
+        return float(np.nanmean(areas)) if not np.isnan(areas).all() else float("nan")
 
     def _record(self, stage: str, state: dict[str, Any], mean_auc: float) -> None:
         """A point of the curves: the mean loss since the last one, and the validation AUC."""
@@ -365,7 +369,7 @@ class Trainer:
         for stage, curve in self._curves.items():
             for step, loss, mean in curve:
                 table.writerow([stage, step, f"{loss:.6g}", "" if math.isnan(mean) else f"{mean:.6f}"])
-        with atomic(self.output / CURVES_FILE) as temporary:
+        with atomic(self._work / CURVES_FILE) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
@@ -388,10 +392,24 @@ def _deterministic(device: str) -> Iterator[None]:
 
 
 def _save(file: Path, values: dict[str, Any]) -> None:
-    with atomic(file) as temporary:
-        buffer = io.BytesIO()  # a full disk is then an OSError like any other
-        torch.save(values, buffer)
-        temporary.write_bytes(buffer.getbuffer())
+    """Writes a training's state, its sha256 first."""
+    buffer = io.BytesIO()  # a full disk is then an OSError like any other
+    torch.save(values, buffer)
+    with atomic(file) as temporary, temporary.open("wb") as stream:
+        stream.write(hashlib.sha256(buffer.getbuffer()).digest())
+        stream.write(buffer.getbuffer())
+
+
+def _load(file: Path, device: torch.device) -> dict[str, Any] | None:
+    """A training's state; None where there is none, or not the one that was written."""
+    if not file.is_file():
+        return None
+    whole = file.read_bytes()
+    check, content = whole[:_CHECK], whole[_CHECK:]
+    if hashlib.sha256(content).digest() != check:
+        return None
+    saved: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location=device)
+    return saved
 
 
 def _board(output: Path) -> Any:
