@@ -207,7 +207,9 @@ def contradict(first: str, second: str) -> bool:
 def slow_greedy(
     reader: Interpreter, template: np.ndarray, margin: float, scale: float, most: int
 ) -> list[str]:
-    """The definition, one caption at a time, by the public way to ask a question."""
+    """The definition, one caption at a time."""
+    centred = template.ravel() / np.linalg.norm(template) - reader.centre
+    centred /= np.linalg.norm(centred)
     told: list[str] = []
     for _ in range(most):
         options = [name for name in NAMES if name not in told and not any(contradict(name, t) for t in told)]
@@ -217,7 +219,7 @@ def slow_greedy(
         cosines = []
         for text in texts:
             try:
-                cosines.append(float(reader.ask(text, template).scores[0]))
+                cosines.append(float(reader.text_encoder.encode([text])[0] @ centred))
             except InputError:  # longer than the text encoder reads
                 cosines.append(-np.inf)
         chance = softmax(scale * np.array(cosines))

@@ -282,8 +282,8 @@ def test_on_a_gpu(precision: str, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- progress that is kept
 
 
-class _Killed(Exception):
-    pass
+class KilledError(Exception):
+    """A kill, as far as a test can play one in its own process."""
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
@@ -297,7 +297,7 @@ def test_a_training_goes_on_from_the_step_that_it_was_killed_at(
         def progress(stage: str, done: int, total: int) -> None:
             seen.append(done)
             if done == until:
-                raise _Killed
+                raise KilledError
 
         made = trainer(tmp_path, objective)
         made._progress = progress
@@ -310,7 +310,7 @@ def test_a_training_goes_on_from_the_step_that_it_was_killed_at(
     monkeypatch.setattr(training.time, "monotonic", lambda: next(ticks) * 1e-3)
     for until in (3, 26, 39):
         seen.clear()
-        with pytest.raises(_Killed):
+        with pytest.raises(KilledError):
             trained("killed", until)
         assert (seen[0] == 1) == (until == 3)  # what was done before the kill is not done again
     seen.clear()
@@ -330,11 +330,11 @@ def test_slow_steps_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def killed(stage: str, done: int, total: int) -> None:
         if done == 3:
-            raise _Killed
+            raise KilledError
 
     made = trainer(tmp_path, "clip")
     made._progress = killed
-    with pytest.raises(_Killed), made.running(tmp_path / "work"):
+    with pytest.raises(KilledError), made.running(tmp_path / "work"):
         made.train("fold 1 of 2", np.arange(80), np.arange(80, 120), 40)
     assert (tmp_path / "work/fold-1-of-2.pt").is_file()
 
@@ -355,7 +355,6 @@ def test_a_damaged_state_is_not_taken_up(tmp_path: Path) -> None:
         assert again.step == whole.step
         for one, other in zip(again.tower.parameters(), whole.tower.parameters(), strict=True):
             assert torch.equal(one, other)
-    assert state.read_bytes()[32:] == content[32:]
 
 
 # ---------------------------------------------------------------- settings and curves

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -245,7 +244,6 @@ def fit(
         raise InputError(
             f"{output} already holds an interpreter of another fit: choose another folder, or pass --overwrite"
         )
-    started = time.time()
     if trainer.ranks.main:
         if not work.is_dir() and holds_files(output) and not overwrite:
             raise InputError(
@@ -258,7 +256,7 @@ def fit(
     )  # whole before it is put in its place: until then an interpreter that was there stays
     everyone = np.arange(len(known.labels))
     with trainer.running(work, tensorboard=config.tensorboard):
-        out_of_fold, best_steps = _cross_fit(trainer, known, folds)
+        out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
         steps = int(np.median(best_steps))
         trained = trainer.train("all identities", everyone, None, steps)
         positive, negative = trainer.prompt_vectors(trained.tower)
@@ -309,7 +307,7 @@ def fit(
         "verdicts": verdict_errors(calibration, scores, measured.labels, config.error_rate),
         "versions": {package: version(package) for package in ("clip-smu", "torch", "transformers", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "seconds": round(time.time() - started, 1),
+        "seconds": round(seconds + trained.seconds, 1),
         "prompts_sha256": hashlib.sha256(positive.tobytes() + negative.tobytes()).hexdigest(),
     }
     likeness = measure_likeness(known.templates.vectors, known.templates.identities)
@@ -369,7 +367,7 @@ def _claim(work: Path, job: dict[str, Any], overwrite: bool) -> None:
 
 
 def _publish(made: Path, output: Path) -> None:
-    """Puts finished files in their place; ``interpreter.json``, which says that the folder is whole, goes and comes last."""
+    """Puts finished files in their place; ``interpreter.json``, which says that the folder is whole, comes last."""
     whole = output / "interpreter.json"
     with storage_errors(output):
         whole.unlink(missing_ok=True)
@@ -377,11 +375,11 @@ def _publish(made: Path, output: Path) -> None:
             file.replace(output / file.name)
 
 
-def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[np.float64], list[int]]:
-    """(N, K) scores of every face by a text encoder that did not see its person; the best step of each fold."""
+def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[np.float64], list[int], float]:
+    """(N, K) scores of every face by a text encoder that did not see its person; each fold's best step; seconds."""
     scores = np.zeros(known.labels.shape, dtype=np.float64)
     fold_of = identity_folds(known.templates.identities, folds, trainer.config.seed)
-    best_steps = []
+    best_steps, seconds = [], 0.0
     for fold in range(folds):
         inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         stage = f"fold {fold + 1} of {folds}"
@@ -389,7 +387,8 @@ def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[n
         positive, negative = trainer.prompt_vectors(trained.tower)
         scores[outside] = trainer.centred(outside, inside) @ (positive - negative).T
         best_steps.append(trained.step)
-    return scores, best_steps
+        seconds += trained.seconds
+    return scores, best_steps, seconds
 
 
 def _recipe() -> str:

@@ -169,8 +169,9 @@ class Answers:
     """How well N templates fit a free-text question.
 
     Attributes:
-        scores: (N,) float32 cosines between template and question, -1 to 1; NaN for a row that does not look like a
-            template of the encoder.
+        scores: (N,) float32, difference of cosines to the question and to the opposite of the prompt that it is nearest
+            to, -2 to 2; where the interpreter has no negative prompts, the cosine to the question. NaN for a row that
+            does not look like a template of the encoder.
         unseen: words of the question that the text encoder was not trained on: with them the order may mean little.
     """
 
@@ -268,6 +269,10 @@ class Interpreter:
     def ask(self, question: str, templates: NDArray[np.floating], *, hide: Hide = ()) -> Answers:
         """Scores templates by a free-text question such as ``"wears spectacles"``.
 
+        Training compares the two prompts of an attribute, so it is their difference that tells; what a sentence shares
+        with its opposite ("without glasses") is left to chance. A question is therefore held against the opposite of
+        the prompt, of either side, that it is nearest to.
+
         Args:
             question: a phrase or sentence; the text encoder gives it a vector.
             templates: (N, d) float.
@@ -285,11 +290,19 @@ class Interpreter:
         """
         refuse_question(question, hide)
         vectors = self._checked(templates)
-        direction = self.text_encoder.encode([question])
-        scores = self._cosines(vectors, np.ascontiguousarray(direction.T))[:, 0]
+        asked = self.text_encoder.encode([question])[0]
+        direction = (asked - self._opposite(asked))[:, None]
+        scores = self._cosines(vectors, direction)[:, 0]
         if self.likeness is not None:
             scores[~self.likeness.holds(vectors)] = np.nan
         return Answers(scores, self.unseen_words(question))
+
+    def _opposite(self, asked: Floats) -> Floats:
+        """(d,) the opposite of the prompt nearest to a question's (d,) vector; zeros without negative prompts."""
+        sides = np.stack([self.positive, self.negative])
+        side, k = np.unravel_index(np.argmax(sides @ asked), sides.shape[:2])
+        opposite: Floats = sides[1 - side, k] if self.negative.any() else np.zeros_like(asked)
+        return opposite
 
     def unseen_words(self, question: str) -> tuple[str, ...]:
         """Words of a question that the text encoder was not trained on, each once."""

@@ -57,11 +57,13 @@ class Trained:
         tower: of the best step, where there were held-out faces; else of the last.
         step: its number.
         report: captions drawn, shortened and left out.
+        seconds: that the training took, of all runs that it was done in.
     """
 
     tower: TextTower
     step: int
     report: dict[str, int]
+    seconds: float
 
 
 class Ranks:
@@ -188,7 +190,7 @@ class Trainer:
         return np.asarray(self.units[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     def centred(self, rows: Rows, centre_of: Rows) -> Floats:
-        """(M, d) unit templates less the centre of ``centre_of``, made unit again; one that *is* the centre is zeros."""
+        """(M, d) unit templates less the centre of ``centre_of``, made unit again; zeros where nothing is left."""
         moved = self.units[rows] - self.centre(centre_of)
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(moved / np.where(length > 0, length, 1), dtype=np.float32)
@@ -218,7 +220,7 @@ class Trainer:
         )
         scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         state: dict[str, Any] = {"step": 0, "best_auc": -1.0, "best_step": 0, "waited": 0, "best": None}
-        state |= {"captions": 0, "shortened": 0, "losses": 0.0, "since": 0, "curve": []}
+        state |= {"captions": 0, "shortened": 0, "losses": 0.0, "since": 0, "curve": [], "seconds": 0.0}
         saved = _load(file, device)
         if saved is not None:
             state = saved["state"]
@@ -231,6 +233,7 @@ class Trainer:
         self._curves[stage] = state["curve"]
         watched = None if held_out is None else self.centred(held_out, rows)
         saved_at, cost = time.monotonic(), 0.0
+        begun = saved_at - state["seconds"]
         while state["step"] < steps and state["waited"] < config.patience:
             tower.train()
             batch = sampler.draw(state["step"])
@@ -268,7 +271,8 @@ class Trainer:
                 self._record(stage, state, mean)
             due = time.monotonic() - saved_at >= max(SAVE_EVERY, 10 * cost)
             if self.ranks.main and (due or last or state["waited"] >= config.patience):
-                begun = time.monotonic()
+                saving = time.monotonic()
+                state["seconds"] = saving - begun
                 _save(
                     file,
                     {
@@ -281,16 +285,16 @@ class Trainer:
                 )
                 self._write_curves()
                 saved_at = time.monotonic()
-                cost = saved_at - begun
+                cost = saved_at - saving
             self._progress(stage, state["step"], steps)
         if self.ranks.main:
             self._write_curves()
         self._progress(stage, steps, steps)
         report = {"captions": state["captions"], "shortened": state["shortened"], **sampler.report}
         if state["best"] is None:
-            return Trained(tower.cpu(), state["step"], report)
+            return Trained(tower.cpu(), state["step"], report, state["seconds"])
         tower.load_state_dict(state["best"])
-        return Trained(tower.cpu(), state["best_step"], report)
+        return Trained(tower.cpu(), state["best_step"], report, state["seconds"])
 
     def gradients(
         self, tower: TextTower, numbers: Mapping[str, nn.Parameter], batch: Batch, scaler: Any = None
