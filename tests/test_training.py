@@ -411,7 +411,7 @@ def test_t_is_held_at_a_hundred(tmp_path: Path) -> None:
     made = trainer(tmp_path, "clip", learning_rate=10.0)
     with made.running(tmp_path / "work"):
         made.train("all", np.arange(120), None, 3)
-    saved = torch.load(tmp_path / "work/all.pt", weights_only=True)
+    saved = training._load(tmp_path / "work/all.pt", torch.device("cpu"))
     assert 0 < saved["numbers"]["t"].exp().item() <= 100 * (1 + 1e-6)
 
 
@@ -519,7 +519,7 @@ def test_text_encoders_that_are_not_there(
             load("a b/../c")
     with pytest.raises(InputError, match="does not hold a CLIP text encoder"):
         towers.text_tower(str(tmp_path), 16, TowerSize(), 0)
-    with pytest.raises(InputError, match="found nothing at"):
+    with pytest.raises(InputError, match=r"expected CLIP's .*, found none"):
         towers.text_tokenizer(str(tmp_path))
     with pytest.raises(InputError, match="one of attribute, clip, multipositive, not 'magic'"):
         FitConfig(objective="magic").check()

@@ -33,10 +33,10 @@ from clip_smu.labels import Labelled, Labels, read_labels
 from clip_smu.likeness import measure_likeness
 from clip_smu.model_card import write_model_card
 from clip_smu.objectives import OBJECTIVES, TrainConfig
-from clip_smu.outputs import holds_files, writes_folder
+from clip_smu.outputs import JOB, holds_files, writes_folder
 from clip_smu.persons import count_persons, require_persons
 from clip_smu.sampling import identity_folds
-from clip_smu.storage import JOB, claim_folder, storage_errors
+from clip_smu.storage import claim_folder, storage_errors
 from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.towers import MINI, TowerSize, export_tower
 from clip_smu.training import CURVES_FILE, PRECISIONS, Progress, Trainer
@@ -251,9 +251,7 @@ def fit(
             )
         _claim(work, job, overwrite)
     trainer.ranks.wait()
-    made = (
-        work / "made"
-    )  # whole before it is put in its place: until then an interpreter that was there stays
+    made = work / "made"  # until the new interpreter is whole, one that was there stays
     everyone = np.arange(len(known.labels))
     with trainer.running(work, tensorboard=config.tensorboard):
         out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
