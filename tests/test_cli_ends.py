@@ -22,6 +22,7 @@ from clip_smu.cli import ends, show
 from clip_smu.encoders import card
 from clip_smu.errors import InputError
 from clip_smu.templates import save_templates
+from faces import dlib_like
 
 RUN = [sys.executable, "-c", "from clip_smu.cli import main\nif __name__ == '__main__': main()"]
 STOPPED = "clip-smu: stopped; run the same command again to go on"
@@ -44,7 +45,7 @@ def shell(line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3000 made-up templates of dlib's length: more text than any buffer holds."""
-    vectors = np.random.default_rng(0).normal(size=(3000, 128)).astype(np.float32)
+    vectors = dlib_like(np.random.default_rng(0).normal(size=(3000, 128)))
     file = tmp_path_factory.mktemp("store") / "part-00000.parquet"
     save_templates(file, vectors, [f"p{row // 3}/{row}.jpg" for row in range(3000)], card("dlib"))
     return file
@@ -112,14 +113,13 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
     make_people(tmp_path / "people")
     make_network(tmp_path / "toy.onnx")
     write_card(tmp_path / "card.toml", RIGHT)
-    slow = (
-        "import time\nfrom clip_smu import extraction, encoding\nfrom clip_smu.cli import main\n"
+    (tmp_path / "slow").mkdir()  # every process that starts with it on its path crawls, workers too
+    (tmp_path / "slow" / "sitecustomize.py").write_text(
+        "import time\nfrom clip_smu import encoding\n"
         "plain = encoding.encode_photos\n"
         "def crawl(*a):\n    time.sleep(60)\n    return plain(*a)\n"
-        "extraction.encode_photos = crawl\n"
-        "if __name__ == '__main__': main()\n"
+        "encoding.encode_photos = crawl\n"
     )
-    (tmp_path / "slow.py").write_text(slow)
     arguments = ["extract", str(tmp_path / "people"), "-e", f"onnx:{tmp_path / 'toy.onnx'}", "--card"]
     arguments += [
         str(tmp_path / "card.toml"),
@@ -131,8 +131,8 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
         "2",
     ]
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "slow.py"), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+        [*RUN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=environment(PYTHONPATH=os.pathsep.join([str(tmp_path / "slow"), *sys.path])),
     )  # fmt: skip
     wait_for(lambda: (tmp_path / "t" / "_job.json").exists())
     time.sleep(0.5)
@@ -207,7 +207,7 @@ def test_closed_standard_descriptors(store: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_names_that_a_terminal_cannot_print_are_escaped(encoding: str, tmp_path: Path) -> None:
     name = "Zoë_жена_😀.jpg"
-    vectors = np.random.default_rng(0).normal(size=(1, 128)).astype(np.float32)
+    vectors = dlib_like(np.random.default_rng(0).normal(size=(1, 128)))
     save_templates(tmp_path / "t.parquet", vectors, [name], card("dlib"))
     missing = f"{tmp_path}/{name}"
     for form in ("", "--json", "--csv"):

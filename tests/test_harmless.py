@@ -25,6 +25,7 @@ from clip_smu.harmless import cell, uncelled, visible
 from clip_smu.labels import Labels, join
 from clip_smu.names import clean, match
 from clip_smu.templates import read_templates, save_templates
+from faces import dlib_like
 
 NAMES = (
     "ann/\x1b[2J\x1b]0;owned\x07.jpg",
@@ -44,7 +45,7 @@ OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    vectors = np.random.default_rng(0).normal(size=(len(NAMES), 128)).astype(np.float32)
+    vectors = dlib_like(np.random.default_rng(0).normal(size=(len(NAMES), 128)))
     file = tmp_path_factory.mktemp("store") / "t.parquet"
     save_templates(file, vectors, list(NAMES), card("dlib"))
     return file

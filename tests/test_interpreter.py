@@ -182,7 +182,7 @@ def test_asked_a_prompt_the_shipped_interpreter_answers_as_it_reads() -> None:
     """Each attribute's own sentences, of both sides, and sentences of its words that it was not trained on."""
     shipped = load_interpreter()
     rng = np.random.default_rng(0)
-    templates = rng.normal(size=(400, 128)) * 0.4 + shipped.centre / np.linalg.norm(shipped.centre) * 6
+    templates = dlib_like(rng.normal(size=(400, 128)))
     read = shipped.interpret(templates).scores
     likeness = np.array(
         [

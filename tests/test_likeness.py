@@ -328,3 +328,16 @@ def test_two_encoders_of_one_length_are_told_apart(shared: Path) -> None:
         assert reader is not None
         assert reader.holds(test[name]).mean() >= 0.995
         assert reader.holds(test[other]).mean() <= 0.001
+
+
+def test_mirrored_templates_are_told_where_only_quiet_directions_have_a_mean() -> None:
+    """As in a small network with near-null directions: elsewhere the mean is lost among the faces' own spread."""
+    rng = np.random.default_rng(3)
+    spread = np.concatenate([np.full(8, 1e-3), np.ones(56)])
+    mean = np.concatenate([np.full(8, 4e-3), np.full(56, 0.02)])
+    faces = mean + spread * rng.normal(size=(4_000, 64))
+    found = measure_likeness(faces[:3_000], [str(row) for row in range(3_000)])
+    assert found is not None
+    others = faces[3_000:].astype(np.float32)
+    assert found.holds(others).mean() >= 0.995
+    assert found.holds(-others).mean() <= 0.001

@@ -6,7 +6,7 @@ face. With u the row scaled to length 1, c the mean and S the covariance of the 
 shrunk towards their mean), and v_i, l_i the eigenvectors and eigenvalues of the quietest directions:
 
     distance = mean over i of (v_i . (u - c))² / l_i        a Mahalanobis distance, of those directions alone
-    side     = u . w / c . w  with  w = S⁻¹ c               1 on average; mirrored templates have -1
+    side     = u . w / c . w  with  w = S⁻¹ c               1 on average; mirrored templates have -1 (S hardly shrunk)
 
 A row looks like a template if its distance is at most ``most`` and its side at least ``least``. The length of a
 template takes no part: normalised, quantised or scaled, the same face looks the same.
@@ -29,7 +29,8 @@ from clip_smu.sampling import identity_folds
 from clip_smu.tensors import real_array
 
 QUIET = 32  # directions, at most half of all
-SHRUNK = 0.02  # share of the mean eigenvalue in each
+SHRUNK = 0.02  # share of the mean eigenvalue in each, for the distance: quantised templates stay near
+SHRUNK_SIDE = 1e-4  # and for the side: the quietest directions know best which way is up
 FOLDS = 5  # of persons: a face is measured by what the others have
 MOST_FACES = 50_000  # that are measured; more are drawn from
 LEAST_FACES = 20
@@ -173,10 +174,15 @@ def _shape(units: Floats) -> Likeness:
     centre = units.mean(axis=0, dtype=np.float64)
     off = units - centre
     values, directions = np.linalg.eigh(off.T @ off / len(off))  # ascending
-    values = (1 - SHRUNK) * np.maximum(values, 0) + SHRUNK * max(float(values.mean()), 1e-12)
+    values, mean = np.maximum(values, 0), max(float(values.mean()), 1e-12)
     r = max(1, min(QUIET, len(centre) // 2))
-    quiet: Wide = directions[:, :r] / np.sqrt(values[:r])
-    toward: Wide = directions @ ((directions.T @ centre) / values)
+    quiet: Wide = directions[:, :r] / np.sqrt(_shrunk(values, mean, SHRUNK)[:r])
+    toward: Wide = directions @ ((directions.T @ centre) / _shrunk(values, mean, SHRUNK_SIDE))
     toward /= max(float(toward @ centre), 1e-12)
     c, q, w = (np.ascontiguousarray(part, dtype=np.float32) for part in (centre, quiet, toward))
     return Likeness(c, q, w, np.inf, -np.inf)
+
+
+def _shrunk(values: Wide, mean: float, share: float) -> Wide:
+    """Eigenvalues, each with its share of their mean."""
+    return (1 - share) * values + share * mean

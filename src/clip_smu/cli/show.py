@@ -191,12 +191,15 @@ def pulse() -> Iterator[None]:
             _line(_pulse.line(time.monotonic()))
             wait = EVERY_S
 
+    thread = threading.Thread(target=beat, daemon=True)
     if not sys.stderr.isatty():
-        threading.Thread(target=beat, daemon=True).start()
+        thread.start()
     try:
         yield
     finally:
         over.set()
+        if thread.ident is not None:
+            thread.join(1.0)  # a line that is on its way still comes before the end
 
 
 def _line(text: str) -> None:
