@@ -161,9 +161,10 @@ class _Worker:
     """One process, seen from the caller's side."""
 
     def __init__(self, load: Load) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        with _deaf_to_ctrl_c():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests: IO[bytes] = self._process.stdin
@@ -210,6 +211,21 @@ class _Worker:
         return _Died(f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}")
 
 
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A process started here never hears Ctrl-C, which a terminal sends to all: the caller hears it, and ends us."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT}
+    )  # a child inherits it, from its first moment
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _died(photo: Photo, death: _Died) -> Outcome:
     message = (
         f"expected a photo that can be read, found that the process which read it {death}; "
@@ -223,9 +239,6 @@ def _died(photo: Photo, death: _Died) -> Outcome:
 
 def serve() -> None:
     """The life of a worker process: loads an encoder, then answers each list of photos with its outcomes."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal sends Ctrl-C to all; the caller hears it, and ends us
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not stand among the replies
     load: Load = pickle.load(requests)

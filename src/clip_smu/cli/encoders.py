@@ -110,12 +110,15 @@ def convert(
         weights_folder,
         write_card,
     )
+    from clip_smu.outputs import require_output
     from clip_smu.textfiles import require_file
 
     if channels not in (None, "RGB", "BGR"):
         raise InputError(f"--channels is RGB or BGR, not {channels!r}")
     from clip_smu.convert import convert as run
 
+    if output is not None:
+        require_output(output, folder=True)
     require_file(checkpoint, "a checkpoint")
     called = checkpoint_name(architecture, sha256_of(checkpoint), flip_fusion=flip_fusion)
     folder = output or weights_folder(called)

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 an expected error, or output that could not be shown; 2 no
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import contextlib
 import errno
@@ -23,6 +24,7 @@ from clip_smu.errors import ClipSmuError, StorageError
 DEBUG = "CLIP_SMU_DEBUG"
 FAILED, OURS = 1, 70  # EX_SOFTWARE of sysexits.h
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SOON_S = 0.5  # a signal that Python has not seen by then is sent once more, which ends a system call
 _PATIENCE_S = 10.0  # native code may be deaf for this long to a signal; then the process ends where it is
 _ESCAPE = "clip-smu"  # an error handler of codecs
 
@@ -42,6 +44,7 @@ def run(app: Callable[[], object]) -> int:
         note("standard output is closed: give it a place, for instance > /dev/null")
         return FAILED
     _occupy_closed_descriptors()
+    atexit.register(_deaf)
     with _readable_output(), _stopped_by_signals(), pulse():
         try:
             code = _code_of(app)
@@ -51,6 +54,12 @@ def run(app: Callable[[], object]) -> int:
         except BaseException as error:
             code = _told(error)
     return code
+
+
+def _deaf() -> None:
+    """At the end of the process: all is done and told, and a signal changes nothing any more."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _code_of(app: Callable[[], object]) -> int:
@@ -109,36 +118,52 @@ def _stop(number: int) -> int:
 def _stopped_by_signals() -> Iterator[None]:
     """Ctrl-C and SIGTERM raise :class:`Stopped` in the main thread, so that everything on the way is cleaned up.
 
-    An exception raised in a destructor or a callback of native code is swallowed there, and native code in one long
-    call hears nothing: so the signal is sent once more, and in the end the process ends itself. Files are whole or not
-    there at any moment, and workers end with it.
+    That may fail: a signal just before a long call of native code is seen by Python only when the call ends, and an
+    exception raised in a destructor is swallowed there. So a thread hears the signal too, sends it once more, and in
+    the end ends the process. Files are whole or not there at any moment, and workers end with it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    over = threading.Event()
-    asked: list[int] = []
+    main = threading.get_ident()
+    raised, over = threading.Event(), threading.Event()
+    heard, bell = os.pipe()
+    os.set_blocking(bell, False)
 
-    def insist(number: int) -> None:
-        if over.wait(_PATIENCE_S / 2):
+    def insist() -> None:
+        number = os.read(heard, 1)[0]
+        if number not in _SIGNALS:
             return
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
+        for waiting, patience in ((raised, _SOON_S), (over, _PATIENCE_S / 2)):
+            if over.is_set():
+                return
+            if not waiting.wait(patience):
+                signal.pthread_kill(main, number)
         if not over.wait(_PATIENCE_S / 2):
             os._exit(_stop(number))
 
     def stop(number: int, _: FrameType | None) -> None:
-        asked.append(number)
-        if len(asked) == 1:
-            threading.Thread(target=insist, args=(number,), daemon=True).start()
+        raised.set()
         raise Stopped(number)
 
+    watch = threading.Thread(target=insist, daemon=True)
+    watch.start()
+    wakeup = signal.set_wakeup_fd(
+        bell, warn_on_full_buffer=False
+    )  # written to at once, whatever Python is busy with
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
         yield
     finally:
         over.set()
+        raised.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.write(bell, b"\0")  # ends the watch
+        watch.join()
+        os.close(heard)
+        os.close(bell)
 
 
 # ---------------------------------------------------------------- standard output
