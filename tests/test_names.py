@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_smu.names import ABSENT, AMBIGUOUS, NameIndex, clean, distinct, folded, match
+from clip_smu.names import ABSENT, AMBIGUOUS, NameIndex, clean, distinct, file_of, folded, folder_of, match
 
 PART = st.sampled_from(["a", "A", "b", "ann", "é", "E\u0301", "straße", "1"])
 SUFFIX = st.sampled_from([".jpg", ".JPG", ".png", "", ".txt"])
@@ -178,6 +178,20 @@ def test_the_persons_folder_must_lie_in_the_tail() -> None:
     assert match(["db/ann/front/1.jpg"], ["x/ann/front/1.jpg"], ["Ann"]).at.tolist() == [0]
     assert match(["front/1.jpg"], ["ann/front/1.jpg"], ["ann"]).at.tolist() == [0]
     assert match(["db/front/1.jpg"], ["old/front/1.jpg"], ["2880"]).at.tolist() == [0]
+
+
+def test_folder_and_file() -> None:
+    names = ["train/ann/1.jpg", "D:\\lfw\\bob\\2.jpg", "./E\u0301/3.jpg", "4.jpg", "/5.jpg"]
+    assert [folder_of(name) for name in names] == ["ann", "bob", "\u00c9", "", ""]
+    assert file_of("Train\\Ann/0001.JPG") == file_of("0001.png") == "0001"
+    assert file_of("ann/1.tar.gz") == "1.tar.gz"
+
+
+@pytest.mark.parametrize("name", ["/a//b/./c", "./a/b/c/", " a/b/c ", "././a\\b\\\\c", "a/b/c/."])
+def test_what_says_nothing_is_not_read(name: str) -> None:
+    assert clean(name) == "a/b/c"
+    assert distinct([name])[0].to_pylist() == ["a/b/c"]
+    assert clean("..") == ".." and clean(".") == "." and clean("../a") == "../a"
 
 
 def test_names_that_come_twice() -> None:
