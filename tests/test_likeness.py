@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from clip_smu.attributes import NAMES
 from clip_smu.cli import app
 from clip_smu.encoders import card
-from clip_smu.errors import InterpreterError, TemplateError
+from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.evaluation import evaluate
 from clip_smu.generation import generate
 from clip_smu.interpreter import Interpreter, load_interpreter
@@ -252,6 +252,28 @@ def test_a_row_of_a_store_is_counted_with_its_reason(tmp_path: Path, faces: np.n
     }
     assert code == 1
     assert len(rows) == 10
+
+
+def test_a_reader_that_does_not_know_says_so(shipped: Interpreter, tmp_path: Path, faces: np.ndarray) -> None:
+    """Folders of before, and text encoders as they are without faces."""
+    replace(shipped, name="old", likeness=None).save(tmp_path / "old")
+    np.save(tmp_path / "faces.npy", faces[:2])
+    code, text = run("interpret", "-i", tmp_path / "old", tmp_path / "faces.npy", "--json")
+    assert code == 0
+    assert "old does not know what templates of dlib look like" in text
+    assert "does not know" not in run("interpret", tmp_path / "faces.npy", "--json")[1]
+
+
+def test_evaluations_are_of_one_encoder_not_of_one_name(
+    shipped: Interpreter, tmp_path: Path, faces: np.ndarray
+) -> None:
+    assert shipped.card is not None
+    other = replace(shipped, name="other", card=replace(shipped.card, channels="BGR"))
+    people = [f"p{row}" for row in range(10)]
+    table = Templates(faces[:10], people, np.zeros(10, np.int16), people, np.ones(10, np.float32), None)
+    labels = Labels(people, people, rng(1).choice(np.int8([-1, 1]), (10, 47)))
+    with pytest.raises(EncoderError, match=r"another dlib than other \(channels RGB, not BGR\)"):
+        evaluate([shipped, other], table, labels, tmp_path / "evaluation", rounds=0)
 
 
 def test_captions_pairs_and_evaluations_tell_it_too(

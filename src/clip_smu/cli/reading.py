@@ -244,8 +244,17 @@ def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[_Bat
         reader.check_templates(part.card, part.vectors.shape[1])
         if number == 0:
             refuse_strangers(reader, part.vectors, path)
+            _note_unguarded(reader)
         names = list(zip(part.images, part.faces.tolist(), strict=True))
         yield _batch(names, part.vectors, unreadable(reader, part), [])
+
+
+def _note_unguarded(reader: Interpreter) -> None:
+    if reader.likeness is None:
+        note(
+            f"{reader.name} does not know what templates of {reader.encoder} look like (it was made without faces, or "
+            "before readers kept that): rows of other encoders and noise are read like any other"
+        )
 
 
 def _batch(
@@ -283,6 +292,7 @@ def _interpret_store(
         raise InputError(
             "--output writes the readings of one store of templates, a folder or file: give exactly one"
         )
+    _note_unguarded(reader)
     with progress_bar("templates", None) as advance:
         done = interpret_store(
             reader, store(inputs[0], column), output, hide=hidden, overwrite=overwrite, progress=advance

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.attributes import NAMES
+from clip_smu.encoders.cards import differences
 from clip_smu.errors import EncoderError, InputError, TemplateError
 from clip_smu.evaluation.folder import (
     FORMAT,
@@ -239,7 +240,7 @@ def _read(
         vectors = chosen.vectors
         why: dict[int, str] = {}
         for method in methods.values():
-            if len(good) == 1:
+            if not any(map(len, good)):  # the first joined rows
                 refuse_strangers(method, vectors, _where(templates))
             why |= unreadable(method, chosen)
         fine = np.ones(len(chosen), bool)
@@ -328,6 +329,13 @@ def _shown(
             raise EncoderError(
                 f"{called[0]} reads templates of {loaded[0].encoder}, {name} of {method.encoder}: evaluate each on its "
                 "own encoder's templates, then clip-smu compare the two evaluations"
+            )
+        own = loaded[0].card
+        differing = [] if own is None or method.card is None else differences(own, method.card)
+        if differing:
+            raise EncoderError(
+                f"{called[0]} reads templates of another {method.encoder} than {name} ({'; '.join(differing)}): "
+                "evaluate each on its own encoder's templates, then clip-smu compare the two evaluations"
             )
     attributes = loaded[0].attributes
     for method, name in zip(loaded, called, strict=True):

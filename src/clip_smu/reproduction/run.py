@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from clip_smu.comparison import Comparison, compare
 from clip_smu.confounds import confounds
+from clip_smu.documents import read_json
 from clip_smu.encoders import load_encoder
 from clip_smu.encoders.cards import CARD, card, own_card, write_card
 from clip_smu.erasure import erase
@@ -222,7 +222,7 @@ def _check(
 
     described = {"templates": extracted, "pairs": data.pairs_key, "count": count, "seed": plan.seed}
     key = stages.run(f"{row.name}/feeding", described, file, check)
-    return file if json.loads(file.read_text(encoding="utf-8")) else None, key
+    return file if read_json(file, "a feeding check") else None, key
 
 
 def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs | None:

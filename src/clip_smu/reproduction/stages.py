@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from clip_smu.documents import read_json
 from clip_smu.encoders.files import sha256
+from clip_smu.errors import InputError
 from clip_smu.storage import write_json
 
 Progress = Callable[[str, int, int], None]
@@ -69,8 +71,8 @@ def _note(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        note = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
+        note = read_json(file, "a stage's note")
+    except InputError:
         note = None
     return note if isinstance(note, dict) else {"clearing": True}
 
