@@ -98,7 +98,7 @@ def test_a_signal_is_never_ignored(busy: str, number: signal.Signals) -> None:
     process.send_signal(number)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    assert told.strip() == STOPPED
+    assert told_of(told) == [STOPPED]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -141,10 +141,56 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
     )  # as a terminal does
     out, told = process.communicate(timeout=30)
     assert (process.returncode, out) == (128 + number, "")
-    assert told.strip() == STOPPED  # and nothing of the workers
+    assert told_of(told) == [STOPPED]  # and nothing of the workers
     wait_for(lambda: not group(process.pid))
     done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, env=environment())
     assert "120 photos: 120 templates" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_probe_that_was_ended_says_that_it_starts_anew(number: signal.Signals, tmp_path: Path) -> None:
+    """As do evaluate and confounds, which keep no progress either."""
+    pytest.importorskip("torch")
+    from clip_smu.labels import write_labels
+    from faces import toy_card, toy_data
+
+    table, labels = toy_data(80)
+    save_templates(tmp_path / "t.parquet", table.vectors, table.images, toy_card())
+    write_labels(labels, tmp_path / "l.csv")
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "slow.py").write_text(
+        "import time\nfrom clip_smu import probes\nfrom clip_smu.cli import main\n"
+        "def crawl(*_, **__):\n    print('training', flush=True)\n    time.sleep(60)\n"
+        "probes._fit = crawl\nmain()\n"
+    )
+    arguments = ["probe", str(tmp_path / "t.parquet"), "-l", str(tmp_path / "l.csv"), "--folds", "2"]
+    arguments += ["-o", str(tmp_path / "p")]
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "slow" / "slow.py"), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "training\n"
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+    assert told_of(told) == ["clip-smu: stopped; the same command starts anew"] * (number == signal.SIGINT)
+    done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, env=environment())
+    again = (
+        f"clip-smu: an earlier run was ended in {tmp_path / 'p'} before it was done: this one starts anew\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "" if number == signal.SIGINT else again)
+
+
+@pytest.mark.parametrize("module", ["probes", "evidence", "confounds"])
+def test_commands_without_progress_of_their_own_say_so(module: str) -> None:
+    import importlib
+
+    assert importlib.import_module(f"clip_smu.cli.{module}").starts_anew is ends.starts_anew
+
+
+def told_of(errors: str) -> list[str]:
+    """Lines of standard error, without those that say where a job on a slow machine is."""
+    return [line for line in errors.splitlines() if not re.match(r"\d\d:\d\d:\d\d ", line)]
 
 
 def group(leader: int) -> list[int]:

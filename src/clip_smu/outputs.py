@@ -102,6 +102,19 @@ def holds_files(folder: Path) -> bool:
     )
 
 
+def was_cut_off(folder: Path) -> bool:
+    """Whether the last run in a folder was killed: its lock is still there, and nobody holds it."""
+    file = folder / LOCK
+    if fcntl is None or not file.is_file():
+        return False
+    with file.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
+
+
 def writes_folder(job: Callable[P, R]) -> Callable[P, R]:
     """Decorates a job: its argument ``output`` is checked before any work, and held until the job ends.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 
@@ -56,7 +57,7 @@ def confounds(
     """Say which readings are really of another attribute, of photo quality, or of the probe's own memory."""
     from clip_smu.confounds import confounds as run
 
-    with stage_bars() as progress:
+    with starts_anew(output), stage_bars() as progress:
         made = run(
             evaluation, method, output,
             strata=within.split(","), controls=controls.split(","), hide=hide, bins=bins,

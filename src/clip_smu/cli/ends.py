@@ -16,16 +16,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType, TracebackType
 
 from clip_smu.cli.show import note, pulse
 from clip_smu.errors import ClipSmuError, StorageError
+from clip_smu.outputs import was_cut_off
 
 DEBUG = "CLIP_SMU_DEBUG"
 FAILED, OURS = 1, 70  # EX_SOFTWARE of sysexits.h
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SOON_S = 0.5  # a signal that Python has not seen by then is sent once more, which ends a system call
 _PATIENCE_S = 10.0  # native code may be deaf for this long to a signal; then the process ends where it is
+_GO_ON = "stopped; run the same command again to go on"
 _ESCAPE = "clip-smu"  # an error handler of codecs
 
 
@@ -35,6 +38,7 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+        self.words = _GO_ON
 
 
 def run(app: Callable[[], object]) -> int:
@@ -50,7 +54,7 @@ def run(app: Callable[[], object]) -> int:
             code = _code_of(app)
             sys.stdout.flush()
         except Stopped as stop:
-            code = _stop(stop.number)
+            code = _stop(stop.number, stop.words)
         except BaseException as error:
             code = _told(error)
     return code
@@ -109,9 +113,21 @@ def _place(trace: TracebackType | None) -> str:
     return place
 
 
-def _stop(number: int) -> int:
-    note("stopped; run the same command again to go on")
+def _stop(number: int, words: str = _GO_ON) -> int:
+    note(words)
     return 128 + number
+
+
+@contextlib.contextmanager
+def starts_anew(output: Path) -> Iterator[None]:
+    """For a command that keeps no progress: says so when it is stopped, and when it finds what a killed run left."""
+    if was_cut_off(output):
+        note(f"an earlier run was ended in {output} before it was done: this one starts anew")
+    try:
+        yield
+    except Stopped as stop:
+        stop.words = "stopped; the same command starts anew"
+        raise
 
 
 @contextlib.contextmanager

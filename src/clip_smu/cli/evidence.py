@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import csv_rows, note, show, stage_bars, write
 from clip_smu.errors import InputError
@@ -80,7 +81,7 @@ def evaluate(
     from clip_smu.feeding import in_words
 
     _one_form(as_json, as_csv)
-    with stage_bars() as progress:
+    with starts_anew(output), stage_bars() as progress:
         made = run(
             methods, store(templates, column), labels, output,
             only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,

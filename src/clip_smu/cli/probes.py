@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Column, Overwrite, store
 from clip_smu.cli.show import stage_bars
@@ -60,7 +61,7 @@ def probe(
         kind=kind, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size, standardise=standardise,
         networks=networks, unknown=unknown, error_rate=error_rate, folds=folds, seed=seed,
     )  # fmt: skip
-    with stage_bars() as progress:
+    with starts_anew(output), stage_bars() as progress:
         made = fit_probe(
             store(templates, column), labels, output,
             train=train, test=test, config=settings, name=name, overwrite=overwrite, progress=progress,
