@@ -169,13 +169,15 @@ def _stored(method: Method, path: str, photo: str, column: str | None) -> NDArra
     photo = _whole_name(photo, path, column) if photo else ""
     for part in iter_templates(store(path, column)):
         method.check_templates(part.card, part.vectors.shape[1])
-        for image, face, vector in zip(part.images, part.faces.tolist(), part.vectors, strict=True):
+        for row, (image, face) in enumerate(zip(part.images, part.faces.tolist(), strict=True)):
             example = example or image
             if photo in ("", image):
                 if face:
                     note(f"{image} has several faces; the main one is used")
+                elif row in part.problems:
+                    raise TemplateError(f"the template of {image} is {part.problems[row]}: give another")
                 else:
-                    rows.append(vector)
+                    rows.append(part.vectors[row])
             several = len(rows) > 1
             if several:
                 break
