@@ -41,7 +41,8 @@ def dlib_like(numbers: NDArray[np.floating]) -> NDArray[np.float32]:
     """Made-up numbers (N, 128) or (128,) moved to where dlib's templates lie, without what its faces do not have."""
     shipped = load_interpreter()
     assert shipped.likeness is not None
-    quiet = np.linalg.qr(shipped.likeness.quiet.astype(np.float64))[0]
+    told_by = np.column_stack([shipped.likeness.quiet, shipped.likeness.toward]).astype(np.float64)
+    quiet = np.linalg.qr(told_by)[0]
     inside = numbers - numbers @ quiet @ quiet.T
     inside /= np.linalg.norm(inside, axis=-1, keepdims=True)
     return np.asarray(shipped.likeness.centre + 0.8 * inside, dtype=np.float32)

@@ -22,6 +22,7 @@ from clip_smu.joined import labelled, refuse_overlap
 from clip_smu.labels import Labels, write_labels, write_list
 from clip_smu.preparation import prepare, summarise
 from clip_smu.templates import Templates, save_templates
+from faces import dlib_like
 
 DIM = 128
 
@@ -29,8 +30,10 @@ DIM = 128
 def faces(n: int = 80) -> tuple[Templates, Labels]:
     """Four photos a person; attributes show in the templates. Row 5 is zero, row 9 NaN, row 70 infinite."""
     rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(n, DIM)).astype(np.float32)
-    values = np.where(vectors @ rng.normal(size=(DIM, 47)) > 0, 1, -1).astype(np.int8)
+    vectors = dlib_like(rng.normal(size=(n, DIM)))
+    values = np.where((vectors - vectors.mean(axis=0)) @ rng.normal(size=(DIM, 47)) > 0, 1, -1).astype(
+        np.int8
+    )
     people = [f"p{row // 4}" for row in range(n)]
     images = [f"{person}/{row}.jpg" for row, person in enumerate(people)]
     vectors[5], vectors[9], vectors[70, 3] = 0, np.nan, np.inf
@@ -170,7 +173,7 @@ def test_confounds_are_keyed_by_content(store: Path) -> None:
     assert run(store / "copy") == first
     assert (store / "c/confounds.json").stat().st_mtime_ns == written
     table, labels = faces()
-    other = np.random.default_rng(5).normal(size=table.vectors.shape).astype(np.float32)
+    other = dlib_like(np.random.default_rng(5).normal(size=table.vectors.shape))
     save_templates(store / "templates/part.parquet", other, table.images, card("dlib"))
     with pytest.raises(InputError, match=r"another job \(it differs in: control\)"):
         run(store / "templates")

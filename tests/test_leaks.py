@@ -174,7 +174,8 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
 
     def train(self: Trainer, stage: str, rows: Any, held_out: Any, steps: int) -> Trained:
         asked.append((rows, held_out))
-        return Trained(self.new_tower(), 1, {})
+        self._write_curves()
+        return Trained(self.new_tower(), 1, {}, 0.0)
 
     monkeypatch.setattr(Trainer, "train", train)
     monkeypatch.setattr(Trainer, "prompt_vectors", lambda *_: (positive, negative))

@@ -12,6 +12,7 @@ from clip_smu.evaluation import Evaluation, evaluate, table_of
 from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.labels import Labels, read_list
 from clip_smu.templates import Templates
+from faces import dlib_like
 
 PEOPLE = ["ann", "ann", "bob", "bob", "Žofie", "Žofie", "", ""]
 IMAGES = ["ann/1.jpg", "ann/2.jpg", "bob/1.jpg", "bob/2.jpg", "z/1.jpg", "z/2.jpg", "s/8.jpg", "s/9.jpg"]
@@ -74,7 +75,7 @@ def test_a_mark_before_the_first_name_hides_nobody(tmp_path: Path, encoding: str
     people = [f"p{row // 2}" for row in range(60)]
     images = [f"{person}/{row}.jpg" for row, person in enumerate(people)]
     faces = Templates(
-        rng.normal(size=(60, 128)).astype(np.float32),
+        dlib_like(rng.normal(size=(60, 128))),
         images,
         np.zeros(60, np.int16),
         people,

@@ -327,7 +327,7 @@ def test_unfinished_runs_are_refused_unless_allowed(
     made = report(folder, tmp_path / "report.json", allow_unfinished=True)
     assert made.content["measured"]["finished"] is False
     (folder / "run.json").write_text("{")
-    with pytest.raises(InputError, match="is not JSON"):
+    with pytest.raises(InputError, match="found damaged JSON"):
         read_source(folder)
     (folder / "run.json").write_text("[]")
     with pytest.raises(InputError, match="expected an object"):

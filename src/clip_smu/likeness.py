@@ -39,6 +39,7 @@ NOISE = 4_000  # rows of made-up noise, with each number's own mean and spread: 
 _FACE, _NOISE, _SIDE = 0.995, 0.001, 0.001  # quantiles that the limits are set by
 _LEAST_DISTANCE = 0.1  # quiet directions may be empty but for rounding: a quantised template is no stranger
 _MARGIN = 2.0
+_ALIKE = 1e-9  # variance of unit templates, all numbers together
 
 _PREFIX = "likeness."
 
@@ -73,7 +74,8 @@ class Likeness:
             length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
             quiet = products[:, :-2]  # |q - a|² = |q|² - 2 q.a + |a|², all but the first of (N,) numbers
             square = np.einsum("nr,nr->n", quiet, quiet) / (length * length) - 2 * products[:, -2] / length
-            return (square + at @ at) / np.float32(len(at)), products[:, -1] / length
+            distance = np.maximum(square + at @ at, 0) / np.float32(len(at))  # rounding may pass below 0
+            return distance, products[:, -1] / length
 
     @cached_property
     def _table(self) -> tuple[Floats, Floats]:
@@ -112,7 +114,10 @@ def saved_likeness(arrays: Mapping[str, NDArray[Any]], form: LikenessForm, dim: 
 def measure_likeness(
     vectors: NDArray[np.floating], identities: Sequence[str], seed: int = 0
 ) -> Likeness | None:
-    """What templates look like, and from where on a row does not; ``None`` for fewer than 20 faces or 2 persons.
+    """What templates look like, and from where on a row does not.
+
+    ``None`` for fewer than 20 faces, for one person, and for faces that are all alike.
+
 
     The limits come from training persons alone: each fold of persons is measured by the others, and the distance may
     be as far from theirs as the noise most like a face leaves room for (the geometric mean of the two), but at least
@@ -137,7 +142,7 @@ def measure_likeness(
     units = _unit(np.asarray(vectors)[chosen])
     people = [people[row] for row in chosen]
     folds = min(FOLDS, count_persons(people))
-    if folds < 2:
+    if folds < 2 or float(units.var(axis=0).sum()) < _ALIKE:  # faces that are all one have no shape
         return None
     fold_of = identity_folds(people, folds, seed)
     distances, sides = np.zeros(len(units)), np.zeros(len(units))
@@ -159,9 +164,12 @@ def measure_likeness(
 
 
 def _least_side(sides: Wide) -> float:
-    """0 is half way to mirrored templates; more where faces keep far from it, less where they come too near it."""
+    """0 is half way to mirrored templates; more where faces keep far from it, less where they come too near it.
+
+    With few faces of many numbers those left out vary more than a quantile of them tells: then half a mean below it.
+    """
     low = float(np.quantile(sides, _SIDE)) - 3 * float(sides.std()) / float(np.sqrt(len(sides)))
-    return max(0.0, low - 0.5) if float((sides < 0).mean()) <= _SIDE else low * _MARGIN
+    return max(0.0, low - 0.5) if float((sides < 0).mean()) <= _SIDE else low - 0.5
 
 
 def _unit(vectors: NDArray[np.floating]) -> Floats:
