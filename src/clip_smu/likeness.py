@@ -118,7 +118,6 @@ def measure_likeness(
 
     ``None`` for fewer than 20 faces, for one person, and for faces that are all alike.
 
-
     The limits come from training persons alone: each fold of persons is measured by the others, and the distance may
     be as far from theirs as the noise most like a face leaves room for (the geometric mean of the two), but at least
     twice theirs.
