@@ -7,6 +7,7 @@ import pytest
 
 from clip_smu.errors import LabelError
 from clip_smu.persons import (
+    composed,
     count_persons,
     in_both,
     known_persons,
@@ -58,3 +59,16 @@ def test_a_stranger_is_nobody_who_has_a_name() -> None:
     assert count_persons(["1", "", "0", ""]) == 4
     assert known_persons([]) == set()
     assert in_both(["ann", "bob", "bob"], ["bob", "eve"]) == {"bob"}
+
+
+def test_a_name_is_one_however_its_letters_are_written() -> None:
+    whole, apart = "\u017di\u017eek", "Z\u030ciz\u030cek"
+    assert composed(apart) == whole == composed(whole)
+    assert composed("Zizek") == "Zizek" and composed("\u017d\u2460") == "\u017d\u2460"  # not NFKC
+    assert count_persons([whole, apart]) == 1 and in_both([whole], [apart]) == {whole}
+    assert person_numbers([apart, "ann", whole]).tolist() == [1, 0, 1]
+
+
+def test_nobody_has_no_number() -> None:
+    assert person_numbers([]).tolist() == [] and person_numbers([]).dtype == np.intp
+    assert count_persons([]) == 0

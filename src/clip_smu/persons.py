@@ -32,8 +32,7 @@ def composed(identity: str) -> str:
 
 def person_numbers(identities: Sequence[str]) -> NDArray[np.intp]:
     """(N,) number of each photo's person, 0 to :func:`count_persons` - 1, in the order of their names."""
-    numbers = np.unique(np.asarray(persons_apart(identities), dtype=np.str_), return_inverse=True)[1]
-    return numbers.reshape(-1).astype(np.intp)
+    return np.asarray(np.unique(persons_apart(identities), return_inverse=True)[1], dtype=np.intp)
 
 
 def count_persons(identities: Sequence[str]) -> int:
