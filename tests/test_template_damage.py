@@ -28,6 +28,7 @@ from clip_smu.templates import (
     template_schema,
     write_shard,
 )
+from clip_smu.templates.footer import Chunk, chunks_of
 from clip_smu.templates.seal import content_key
 from faces import DIM, slow_scores, toy_card, toy_data
 
@@ -373,3 +374,30 @@ def test_damage_of_every_form_is_one_line(tmp_path: Path, form: str) -> None:
             read_templates(file)
         except ClipSmuError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_footers_as_pyarrow_reads_them(tmp_path: Path, compression: str) -> None:
+    """Our own reading of footers against PyArrow's, on a whole file of several groups and kinds of columns."""
+    table, _ = toy_data(20)
+    rows: list[object] = table.vectors.tolist()
+    rows[3] = None
+    columns = {"template": pa.array(rows), "image": table.images, "id": range(20), "flag": [True, None] * 10}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet", compression=compression, row_group_size=7)
+    metadata = pq.ParquetFile(tmp_path / "t.parquet").metadata
+    expected = []
+    for group in range(metadata.num_row_groups):
+        part = metadata.row_group(group)
+        for leaf in range(part.num_columns):
+            one = part.column(leaf)
+            wide = one.physical_type in ("INT64", "DOUBLE")
+            expected.append(
+                Chunk(one.path_in_schema, part.num_rows, one.num_values, one.total_uncompressed_size, wide)
+            )
+    assert len(expected) == 12
+    assert chunks_of(tmp_path / "t.parquet") == expected
+
+
+def test_a_footer_that_ends_pyarrow_is_read() -> None:
+    """Found by flipping bits: asked for this footer's columns, PyArrow 26 ends the process (an uncaught exception)."""
+    assert len(read_templates(Path(__file__).parent / "damaged/aborts.parquet").vectors) == 9

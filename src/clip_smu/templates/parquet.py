@@ -25,6 +25,7 @@ from clip_smu.templates.bounds import (
     refuse_bomb,
 )
 from clip_smu.templates.columns import IDENTITIES, NAMES, first_of, known_vectors, numbered_run, vector_column
+from clip_smu.templates.footer import Chunk, chunks_of
 from clip_smu.templates.seal import check_seal
 from clip_smu.templates.table import Floats32, Rows, Templates, even
 
@@ -44,8 +45,9 @@ def read(file: Path, batch_rows: int, asked: str | None = None) -> Iterator[Temp
     with opened(file) as parquet:
         schema = parquet.schema_arrow
         columns = _columns(schema, asked, file)
-        rows = min(batch_rows, _bounded(parquet, columns, file))
-        yield from even(_batches(parquet, columns, rows, file), file, card_of(schema))
+        chunks = chunks_of(file)
+        rows = min(batch_rows, _bounded(parquet, chunks, columns, file))
+        yield from even(_batches(parquet, chunks, columns, rows, file), file, card_of(schema))
 
 
 def peek(file: Path, asked: str | None = None) -> tuple[EncoderCard | None, int | None]:
@@ -145,20 +147,17 @@ def _columns(schema: pa.Schema, asked: str | None, file: Path) -> list[str]:
     return [column]
 
 
-def _bounded(parquet: pq.ParquetFile, columns: list[str], file: Path) -> int:
+def _bounded(parquet: pq.ParquetFile, chunks: list[Chunk], columns: list[str], file: Path) -> int:
     """Rows to decode at once, by what the footer says of each group of rows; refuses what would fill memory."""
     total = parquet.metadata
     kind = parquet.schema_arrow.field(columns[0]).type
     numbers, most, width = 0, len(columns) if len(columns) > 1 else _fixed_length(kind) or 1, 4
     wanted, roots = set(columns), tuple(f"{column}." for column in columns[:1])
-    for group in range(total.num_row_groups):
-        part = total.row_group(group)
-        for leaf in range(part.num_columns):
-            chunk = part.column(leaf)
-            if chunk.path_in_schema in wanted or chunk.path_in_schema.startswith(roots):
-                numbers += chunk.num_values
-                most = max(most, chunk.num_values // max(1, part.num_rows))
-                width = 8 if chunk.physical_type in ("DOUBLE", "INT64") else width
+    for chunk in chunks:
+        if chunk.column in wanted or chunk.column.startswith(roots):
+            numbers += chunk.values
+            most = max(most, chunk.values // max(1, chunk.rows))
+            width = 8 if chunk.wide else width
     if most > MOST_NUMBERS:
         raise TemplateError(f"{file}: expected templates of at most {MOST_NUMBERS} numbers, found {most}")
     refuse_bomb(file, total.num_rows, max(numbers, most * total.num_rows), width)
@@ -170,9 +169,11 @@ def _bounded(parquet: pq.ParquetFile, columns: list[str], file: Path) -> int:
 # ---------------------------------------------------------------- rows
 
 
-def _batches(parquet: pq.ParquetFile, columns: list[str], rows: int, file: Path) -> Iterator[Rows]:
+def _batches(
+    parquet: pq.ParquetFile, chunks: list[Chunk], columns: list[str], rows: int, file: Path
+) -> Iterator[Rows]:
     schema = parquet.schema_arrow
-    name = _name_column(parquet, file)
+    name = _name_column(schema, chunks, file)
     identity = first_of([field.name for field in schema if _is_name(field.type)], IDENTITIES)
     numbers = [
         one for one in ("face", "norm") if schema.names.count(one) == 1 and _is_number(schema.field(one).type)
@@ -343,16 +344,15 @@ def _fixed_length(kind: pa.DataType) -> int | None:
     return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else None
 
 
-def _name_column(parquet: pq.ParquetFile, file: Path) -> str | None:
+def _name_column(schema: pa.Schema, chunks: list[Chunk], file: Path) -> str | None:
     """The column of photo names; of kinds that hold no names, ``image`` is refused and others are passed over."""
-    schema = parquet.schema_arrow
     times = Counter(schema.names)
     usable = [
         field.name
         for field in schema
         if times[field.name] == 1
         and field.name.lower() in NAMES
-        and (_is_name(field.type) or (_holds_bytes(field.type) and _mean_bytes(parquet, field.name) <= SHORT))
+        and (_is_name(field.type) or (_holds_bytes(field.type) and _mean_bytes(chunks, field.name) <= SHORT))
     ]
     twice = times["image"]
     if twice > 1:
@@ -365,12 +365,10 @@ def _name_column(parquet: pq.ParquetFile, file: Path) -> str | None:
     return first_of(usable, NAMES)
 
 
-def _mean_bytes(parquet: pq.ParquetFile, column: str) -> float:
+def _mean_bytes(chunks: list[Chunk], column: str) -> float:
     """Of a column of bytes: names are short, photos are long."""
-    groups = [parquet.metadata.row_group(group) for group in range(parquet.metadata.num_row_groups)]
-    chunks = [group.column(leaf) for group in groups for leaf in range(group.num_columns)]
-    total = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
-    return float(total / max(1, parquet.metadata.num_rows))
+    own = [chunk for chunk in chunks if chunk.column == column]
+    return sum(chunk.stored for chunk in own) / max(1, sum(chunk.rows for chunk in own))
 
 
 def _is_name(kind: pa.DataType) -> bool:
