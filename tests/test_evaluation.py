@@ -35,6 +35,7 @@ from clip_smu.evaluation import (
 from clip_smu.evaluation import (
     run as running,
 )
+from clip_smu.feeding import in_words
 from clip_smu.interpreter import Evidence, Interpreter
 from clip_smu.labels import Labels
 from clip_smu.metrics import clustered_bootstrap
@@ -533,7 +534,11 @@ def test_how_the_encoder_was_fed_is_kept(tmp_path: Path, command) -> None:
     given = evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0, feeding=tmp_path / "check.json")
     assert given.manifest["feeding"] == kept
     knows = replace(toy_interpreter(), provenance={"feeding": kept})  # as clip-smu fit --feeding leaves it
-    assert evaluate([toy_probe(), knows], faces, labels, tmp_path / "f", rounds=0).manifest["feeding"] == kept
+    taken_over = evaluate([toy_probe(), knows], faces, labels, tmp_path / "f", rounds=0).manifest["feeding"]
+    assert taken_over == kept | {"kept_by": knows.name}
+    whose = f"encoder check that came with {knows.name}, on {kept['photos']:,} photos of whoever fitted it and not on"
+    assert in_words(taken_over).startswith(whose)
+    assert in_words(taken_over).endswith(in_words(kept).removeprefix("encoder check"))
     assert evaluate([toy_probe()], faces, labels, tmp_path / "g", rounds=0).manifest["feeding"] is None
     (tmp_path / "other.json").write_text(json.dumps(CHECK | {"encoder": "mbf"}))
     with pytest.raises(InputError, match=r"a feeding check of toy, whose templates these are; .* is of mbf"):

@@ -196,7 +196,11 @@ class _Printed(msgspec.Struct):
 
 
 def in_words(check: dict[str, Any] | None) -> str:
-    """What was found of how an encoder is fed, as :func:`read_check` gives it; ``None``: nothing was.
+    """What was found of how an encoder is fed, and on whose photos; ``None``: nothing was.
+
+    Args:
+        check: as :func:`read_check` gives it; with ``kept_by``, the method that it came with, where an evaluation took
+            over a check that was made on other photos.
 
     Example:
         >>> in_words(None)
@@ -206,7 +210,13 @@ def in_words(check: dict[str, Any] | None) -> str:
         return "how the encoder was fed was not checked (`clip-smu encoders check`)"
     fed_right = "no better way of feeding it was found" if check["tried"] else "it can be fed in one way only"
     verdict = "; ".join(check["misfed"]) or fed_right
-    return f"encoder check: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
+    of = ""
+    if check.get("kept_by"):  # an evaluation on other photos than the interpreter's
+        of = (
+            f" that came with {check['kept_by']}, on {check['photos']:,} photos of whoever fitted it and not on those "
+            "evaluated here (--feeding gives one of these)"
+        )
+    return f"encoder check{of}: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 
 
 def find_photos(photos: Iterable[Photo], wanted: Sequence[str]) -> tuple[dict[str, Photo], Matches]:

@@ -137,7 +137,11 @@ def evaluate(
     wanted = read_list(only) if isinstance(only, str | Path) else None if only is None else list(only)
     fitted = read_list(train) if isinstance(train, str | Path) else None if train is None else list(train)
     digests = [_digest(one) for one in loaded]
-    kept = [check for one in loaded if (check := one.provenance.get("feeding"))]
+    kept = [
+        {**check, "kept_by": name}
+        for name, one in zip(called, loaded, strict=True)
+        if (check := one.provenance.get("feeding"))
+    ]
     fed = read_check(feeding, loaded[0].encoder) if feeding is not None else next(iter(kept), None)
     job: dict[str, Any] = {
         "command": "evaluate",
