@@ -911,3 +911,9 @@ def test_lfw_is_listed_quickly_and_reads_back(shared: Path) -> None:
             np.testing.assert_array_equal(
                 decode(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
             )
+
+
+def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="found it closed"):
+        list(iter_photos(["-"]))

@@ -233,6 +233,10 @@ def _read(source: _Source, stdin: BinaryIO | None, left_out: LeftOut) -> Iterato
         case "tar" | "compressed tar":
             return tar_file(source.path, source.typed, left_out, source.last)
         case _:
+            if stdin is None and sys.stdin is None:  # a shell's <&-
+                raise InputError(
+                    "expected photos on standard input (-), found it closed: give files or folders"
+                )
             return standard_input(sys.stdin.buffer if stdin is None else stdin, left_out)
 
 
