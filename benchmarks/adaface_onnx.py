@@ -21,10 +21,10 @@ import numpy as np
 import onnxruntime
 import torch
 
-from clip_smu.convert import convert
-from clip_smu.nets.adaface import AdaFace
+from clip_smu.encoders.conversion.adaface import AdaFace
+from clip_smu.encoders.conversion.convert import convert
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 import fill_rule
 
 BATCHES = (1, 32)

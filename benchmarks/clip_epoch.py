@@ -24,12 +24,12 @@ import numpy as np
 import torch
 
 from clip_smu import EncoderOptions, FitConfig, decode, load_encoder
-from clip_smu.attributes import NAMES
 from clip_smu.encoders.cards import own_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
-from clip_smu.labels import read_labels
+from clip_smu.labels.labels import read_labels
 from clip_smu.photos import iter_photos
-from clip_smu.training import Trainer
+from clip_smu.training.trainer import Trainer
+from clip_smu.words.attributes import NAMES
 
 ROUNDS = 3
 

@@ -12,13 +12,13 @@ import argparse
 
 import numpy as np
 
-from clip_smu import erasure
-from clip_smu.attributes import INDEX, by_name
-from clip_smu.labels import join, read_labels
-from clip_smu.logistic import fit_logistic
+from clip_smu.evaluation import erasure
+from clip_smu.labels.labels import join, read_labels
 from clip_smu.metrics import auc
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import fit_logistic
 from clip_smu.templates import read_templates
+from clip_smu.words.attributes import INDEX, by_name
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.labels import read_list
-from clip_smu.likeness import measure_likeness
-from clip_smu.names import match
+from clip_smu.labels.labels import read_list
+from clip_smu.photos.names import match
 from clip_smu.templates import Templates, read_templates
+from clip_smu.templates.likeness import measure_likeness
 
 Floats = NDArray[np.float32]
 

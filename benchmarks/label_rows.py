@@ -30,10 +30,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_smu.attributes import NAMES
-from clip_smu.captions import paper_caption
-from clip_smu.labels import read_labels
-from clip_smu.preparation import paper_captions, unique_captions
+from clip_smu.labels.labels import read_labels
+from clip_smu.labels.preparation import paper_captions, unique_captions
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.captions import paper_caption
 
 PHOTOS_A_PERSON = 362
 CHUNK = 100_000

@@ -19,9 +19,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from clip_smu import load_interpreter, read_templates
-from clip_smu.attributes import NAMES
-from clip_smu.evidence import verdict_errors
-from clip_smu.labels import join, read_labels, read_list
+from clip_smu.interpreter.evidence import verdict_errors
+from clip_smu.labels.labels import join, read_labels, read_list
+from clip_smu.words.attributes import NAMES
 
 STRENGTHS = np.logspace(-4, 2, 13)
 

@@ -23,9 +23,9 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from clip_smu.detect import order
-from clip_smu.detect.mtcnn import MTCNN
-from clip_smu.detect.mtcnn_nets import weights
+from clip_smu.faces.detection import order
+from clip_smu.faces.mtcnn import MTCNN
+from clip_smu.faces.mtcnn_nets import weights
 
 THRESHOLDS, FACTOR, MIN_FACE = (0.6, 0.7, 0.7), 0.709, 20
 POOLS = {"pnet": (2,), "rnet": (3, 3), "onet": (3, 3, 2)}

@@ -25,9 +25,9 @@ from typing import Any
 from clip_smu import EncoderOptions, decode, extract, load_encoder
 from clip_smu.encoders.cards import own_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
-from clip_smu.extraction import CHUNK_PHOTOS
-from clip_smu.landmarks import COLUMNS
+from clip_smu.faces.landmarks import COLUMNS
 from clip_smu.photos import iter_photos
+from clip_smu.templates.extraction import CHUNK_PHOTOS
 
 ROUNDS = 3
 

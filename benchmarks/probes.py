@@ -23,10 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from clip_smu import read_templates
-from clip_smu.labels import join, read_labels, read_list
-from clip_smu.logistic import fit_logistic, sweep_strength
+from clip_smu.labels.labels import join, read_labels, read_list
 from clip_smu.metrics import auc
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import fit_logistic, sweep_strength
 
 STRENGTHS = np.logspace(-4, 2, 7)
 BAR = 10.0

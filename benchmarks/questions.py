@@ -14,10 +14,10 @@ import argparse
 import numpy as np
 
 from clip_smu import load_interpreter, read_templates
-from clip_smu.attributes import ATTRIBUTES
-from clip_smu.captions import prompt, prompts
-from clip_smu.labels import join, read_labels, read_list
+from clip_smu.labels.labels import join, read_labels, read_list
 from clip_smu.metrics import auc
+from clip_smu.words.attributes import ATTRIBUTES
+from clip_smu.words.captions import prompt, prompts
 
 
 def main() -> None:

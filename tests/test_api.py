@@ -6,63 +6,29 @@ import ast
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import clip_smu
+from places import ROOT
 
 SOURCE = Path(clip_smu.__file__).parent
 
-# Each floor may import from floors above it in this list, and from its own.
-FLOORS = [
-    {
-        "errors",
-        "attributes",
-        "captions",
-        "hiding",
-        "documents",
-        "storage",
-        "names",
-        "persons",
-        "sampling",
-        "textfiles",
-        "example",
-        "outputs",
-        "harmless",
-        "onnx_sessions",
-    },
-    {"metrics", "images", "landmarks", "calibrate", "logistic", "likeness", "tensors", "records"},
-    {"photos", "detect", "align", "text"},
-    {"encoders"},
-    {"templates", "encoding", "workers", "verification", "downloads"},
-    {"labels", "datasets", "interpreter", "probe", "methods", "feeding"},
-    {"preparation", "joined", "readings", "extraction", "evidence", "model_card"},
-    {"evaluation", "comparison", "confounds", "erasure", "pairing", "generation"},
-    {"figures"},
-    {"report"},
-    {"nets", "losses", "towers", "objectives", "checkpoints", "convert"},
-    {"training", "probes", "zero_shot"},
-    {"fitting", "heads"},
-    {"reproduction"},
-    {"cli"},
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+    "contracts"
 ]
-TRAINING = {
-    "nets",
-    "losses",
-    "towers",
-    "objectives",
-    "checkpoints",
-    "convert",
-    "training",
-    "probes",
-    "zero_shot",
-    "fitting",
-    "reproduction",
-}
+ROOMS: list[str] = CONTRACTS[0]["layers"]
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
 
 
 def modules() -> dict[str, ast.Module]:
@@ -72,39 +38,27 @@ def modules() -> dict[str, ast.Module]:
     }
 
 
-def imports(tree: ast.Module) -> set[str]:
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    return found
+def test_the_floors_hold() -> None:
+    """Imports look down, in no circle, and only training and conversion import PyTorch: as pyproject.toml says it."""
+    pytest.importorskip("importlinter")
+    program = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(SOURCE.parent)},
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert f"{len(CONTRACTS)} kept" in done.stdout
 
 
-def test_every_module_stands_on_one_floor() -> None:
-    rooms = {name.split(".")[0] for name in modules()} - {"__init__"}
-    assert rooms <= set().union(*FLOORS)
+def test_contributing_lists_the_same_rooms_in_the_same_order() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == ROOMS
 
 
-def test_floors_only_look_down() -> None:
-    level = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+def test_no_file_reaches_into_the_private_names_of_another() -> None:
     for name, tree in modules().items():
-        room = name.split(".")[0]
-        if room == "__init__":
-            continue
-        for imported in imports(tree):
-            if imported.startswith("clip_smu."):
-                assert level[imported.split(".")[1]] <= level[room], (
-                    f"{name} imports {imported} from a floor below it"
-                )
-
-
-def test_only_training_imports_torch() -> None:
-    for name, tree in modules().items():
-        if name.split(".")[0] not in TRAINING:
-            heavy = {one.split(".")[0] for one in imports(tree)} & {"torch", "transformers"}
-            assert not heavy, f"{name} imports {heavy}"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clip_smu"):
+                private = [alias.name for alias in node.names if alias.name.startswith("_")]
+                assert not private, f"{name} imports {private} from {node.module}"
 
 
 def test_a_dozen_names() -> None:
@@ -130,9 +84,9 @@ class _Examples(doctest.DocTestFinder):
 
 
 def test_examples_of_decorated_jobs_are_found() -> None:
-    module = importlib.import_module("clip_smu.extraction")
+    module = importlib.import_module("clip_smu.templates.extraction")
     found = {test.name for test in _Examples().find(module, module.__name__) if test.examples}
-    assert "clip_smu.extraction.extract" in found
+    assert "clip_smu.templates.extraction.extract" in found
 
 
 @pytest.mark.parametrize(
@@ -140,10 +94,9 @@ def test_examples_of_decorated_jobs_are_found() -> None:
     sorted(m.name for m in pkgutil.walk_packages([str(SOURCE)], "clip_smu.") if m.name != "clip_smu.cli"),
 )
 def test_examples_in_docstrings_run(name: str) -> None:
-    room = name.split(".")[1]
-    if room in TRAINING:
+    if room_of(name) in {"training", "reproduction"} or name.startswith("clip_smu.encoders.conversion"):
         pytest.importorskip("torch")
-    if name == "clip_smu.encoders" or room == "extraction":
+    if name == "clip_smu.encoders.load" or name.startswith("clip_smu.templates.extraction"):
         pytest.importorskip("dlib")
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)

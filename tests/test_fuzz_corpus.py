@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from fuzz.doors import DOORS, KINDS, knock
 from fuzz.mutate import mutated
 from fuzz.seeds import seeds

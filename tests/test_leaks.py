@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_smu import erasure, logistic
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import calibrate
-from clip_smu.confounds import Photos, control_task, residual
-from clip_smu.confounds import control as control_room
-from clip_smu.confounds import readings as readings_room
-from clip_smu.evaluation import evaluate
-from clip_smu.evidence import gather_evidence
-from clip_smu.generation import compare_ways
-from clip_smu.generation import comparison as captions_room
-from clip_smu.labels import Labels, write_labels, write_list
-from clip_smu.logistic import sweep_strength
-from clip_smu.sampling import identity_folds
+from clip_smu.evaluation import erasure, evaluate
+from clip_smu.evaluation.confounds import Photos, control_task, residual
+from clip_smu.evaluation.confounds import control as control_room
+from clip_smu.evaluation.confounds import readings as readings_room
+from clip_smu.evaluation.generation import compare_ways
+from clip_smu.evaluation.generation import comparison as captions_room
+from clip_smu.interpreter.calibration import calibrate
+from clip_smu.interpreter.evidence import gather_evidence
+from clip_smu.labels.labels import Labels, write_labels, write_list
+from clip_smu.metrics import logistic
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import sweep_strength
 from clip_smu.templates import Templates, save_templates
+from clip_smu.words.attributes import NAMES
 from coins import SURE, coin_faces, is_chance, is_chance_in, is_chance_of
 
 
@@ -81,7 +81,7 @@ MOST_TOLD = 6
 
 
 def probe_settings() -> dict[str, Any]:
-    from clip_smu.probes import ProbeConfig
+    from clip_smu.training.probes import ProbeConfig
 
     return {
         "multi-label": ProbeConfig("multi-label", learning_rate=0.02, epochs=10, standardise=True, folds=3),
@@ -95,7 +95,7 @@ def probe_settings() -> dict[str, Any]:
 def test_probe_tells_no_coin(kind: str, tmp_path: Path) -> None:
     """Evidence, calibration and verdicts of out-of-fold scores."""
     config = probe_settings()[kind]
-    from clip_smu.probes import fit_probe
+    from clip_smu.training.probes import fit_probe
 
     made = fit_probe(*coin_faces(), tmp_path / "it", config=config)
     assert is_chance_in(made.evidence)
@@ -105,7 +105,7 @@ def test_probe_tells_no_coin(kind: str, tmp_path: Path) -> None:
 def test_probe_tells_no_coin_of_the_test_list(tmp_path: Path) -> None:
     """The test list takes no part in training; there the evidence is measured."""
     config = probe_settings()["logistic-regression"]
-    from clip_smu.probes import fit_probe
+    from clip_smu.training.probes import fit_probe
 
     faces, labels = coin_faces(90)
     train, test = faces.images[:600], faces.images[600:]
@@ -121,7 +121,7 @@ def test_held_out_faces_and_labels_change_no_weight_of_their_fold(
 ) -> None:
     """Nor the centre and scale: a fold's classifiers are the same whatever its held-out persons look like."""
     config = replace(probe_settings()[kind], strengths=(1.0,))
-    from clip_smu import probes
+    from clip_smu.training import probes
 
     faces, labels = coin_faces(24)
     out = identity_folds(faces.identities, 3, config.seed) == 1
@@ -147,15 +147,15 @@ def test_held_out_faces_and_labels_change_no_weight_of_their_fold(
 
 
 def fit_settings() -> Any:
-    from clip_smu.fitting import FitConfig
-    from clip_smu.towers import TowerSize
+    from clip_smu.training.fit import FitConfig
+    from clip_smu.training.text_encoders import TowerSize
 
     return FitConfig(size=TowerSize(32, 1, 2), steps=50, folds=2, learning_rate=1e-2, device="cpu")
 
 
 def test_fit_tells_no_coin(tmp_path: Path) -> None:
     config = fit_settings()
-    from clip_smu.fitting import fit
+    from clip_smu.training.fit import fit
 
     made = fit(*coin_faces(), tmp_path / "it", config=config)
     assert is_chance_in(made.evidence)
@@ -165,8 +165,8 @@ def test_fit_tells_no_coin(tmp_path: Path) -> None:
 def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibration gets cos(unit(t) - mean of the other folds' units, positive - negative), fold by fold."""
     config = replace(fit_settings(), folds=3)
-    from clip_smu import fitting
-    from clip_smu.training import Trained, Trainer
+    from clip_smu.training import fit as fitting
+    from clip_smu.training.trainer import Trained, Trainer
 
     faces, labels = coin_faces(12)
     positive, negative = np.random.default_rng(1).normal(size=(2, 47, faces.vectors.shape[1])).astype("f4")
@@ -202,7 +202,7 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
 def test_early_stopping_watches_faces_centred_by_the_training_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clip_smu.training import Trainer
+    from clip_smu.training.trainer import Trainer
 
     faces, labels = coin_faces(6)
     seen: list[NDArray[Any]] = []
@@ -223,8 +223,8 @@ def test_early_stopping_watches_faces_centred_by_the_training_rows(
 def test_zero_shot_measures_on_persons_it_was_not_calibrated_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from clip_smu import zero_shot
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
+    from clip_smu.training import zero_shot
 
     reader = load_interpreter()
     coins, labels = coin_faces(20, dim=reader.dim)
@@ -270,7 +270,7 @@ def test_sweep_scores_no_coin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_evaluate_tells_no_coin_of_new_persons(tmp_path: Path) -> None:
     config = probe_settings()["logistic-regression"]
-    from clip_smu.probes import fit_probe
+    from clip_smu.training.probes import fit_probe
 
     faces, labels = coin_faces(90, seed=1)
     made = fit_probe(faces, labels, tmp_path / "probe", train=faces.images[:600], config=config)
@@ -425,7 +425,7 @@ def test_features_are_of_the_training_rows(probe: str) -> None:
 
 def test_captions_are_chosen_on_other_persons_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is said of a person by thresholds or base rates is the same whatever that person's labels are."""
-    from test_evaluation import toy_probe
+    from toy_readers import toy_probe
 
     faces, labels = coin_faces(9, seed=9, dim=16)
     calls = Calls(lambda *_, **__: None)  # the figures do not matter here

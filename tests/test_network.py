@@ -16,10 +16,10 @@ import pytest
 
 import clip_smu
 from clip_smu.cli import app
-from clip_smu.encoders import EncoderOptions
+from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import EncoderError
-from clip_smu.onnx_sessions import onnx_session
+from clip_smu.storage.onnx_sessions import onnx_session
 from no_internet import why_not
 from toy_network import RIGHT, SIDE, make_network
 
@@ -37,7 +37,11 @@ def python(code: str, *arguments: str, home: Path, **more: str) -> subprocess.Co
     """Runs code in a new process whose home is empty, as a user's machine would."""
     quiet = {"ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"}
     env = {key: value for key, value in os.environ.items() if key not in quiet}
-    env |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join([str(SOURCE.parent), str(HERE)]), **more}
+    env |= {
+        "HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(SOURCE.parent), str(HERE / "support")]),
+        **more,
+    }
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=env)
 
 
@@ -84,7 +88,7 @@ def test_no_session_tells_its_maker(tmp_path: Path) -> None:
     home.mkdir()
     code = (
         "import sys, time\nfrom no_internet import forbid_internet\nforbid_internet()\n"
-        "import clip_smu.onnx_sessions as rooms\nfrom pathlib import Path\n"
+        "import clip_smu.storage.onnx_sessions as rooms\nfrom pathlib import Path\n"
         "session = rooms.onnx_session(Path(sys.argv[1]))\ntime.sleep(float(sys.argv[2]))"
     )
     started = time.monotonic()

@@ -17,15 +17,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clip_smu.attributes import ATTRIBUTES
-    from clip_smu.encoders import EncoderOptions, load_encoder
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.encoders.load import load_encoder
     from clip_smu.errors import ClipSmuError
-    from clip_smu.example import example_photo
-    from clip_smu.extraction import extract
-    from clip_smu.fitting import FitConfig, fit
-    from clip_smu.images import decode
-    from clip_smu.interpreter import Interpreter, load_interpreter
+    from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+    from clip_smu.photos.decode import decode
+    from clip_smu.photos.example import example_photo
     from clip_smu.templates import read_templates
+    from clip_smu.templates.extraction import extract
+    from clip_smu.training.fit import FitConfig, fit
+    from clip_smu.words.attributes import ATTRIBUTES
 
 # Nothing leaves: read by these libraries when they are imported, so set before anything can import them.
 os.environ |= {
@@ -50,17 +51,17 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ATTRIBUTES": "attributes",
+    "ATTRIBUTES": "words.attributes",
     "ClipSmuError": "errors",
-    "EncoderOptions": "encoders",
-    "FitConfig": "fitting",
-    "Interpreter": "interpreter",
-    "decode": "images",
-    "example_photo": "example",
-    "extract": "extraction",
-    "fit": "fitting",
-    "load_encoder": "encoders",
-    "load_interpreter": "interpreter",
+    "EncoderOptions": "encoders.encoder",
+    "FitConfig": "training.fit",
+    "Interpreter": "interpreter.interpreter",
+    "decode": "photos.decode",
+    "example_photo": "photos.example",
+    "extract": "templates.extraction",
+    "fit": "training.fit",
+    "load_encoder": "encoders.load",
+    "load_interpreter": "interpreter.interpreter",
     "read_templates": "templates",
 }
 
@@ -68,7 +69,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'clip_smu' has no attribute {name!r}")
-    if _MODULES[name] == "fitting":
+    if _MODULES[name] == "training.fit":
         _need_training()
     return getattr(import_module(f"clip_smu.{_MODULES[name]}"), name)
 

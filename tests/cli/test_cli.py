@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu import cli
-from clip_smu.attributes import NAMES
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.templates import save_templates
+from clip_smu.words.attributes import NAMES
 from faces import dlib_like, toy_card, toy_data, write_photo
 
 
@@ -72,7 +72,7 @@ def test_the_main_job(run) -> None:
 
 
 def test_evidence_as_text(run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     monkeypatch.setenv("COLUMNS", "80")
     code, out, _ = run("interpret", store, "--evidence", "--attributes", "Fully_Visible_Forehead,Bald")
@@ -103,7 +103,7 @@ def test_json_csv_top_hide_and_attributes(run, store: Path) -> None:
 
 
 def test_parquet_to_parquet_equals_one_by_one(run, store: Path, tmp_path: Path) -> None:
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     code, out, _ = run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")
     assert code == 0
@@ -145,7 +145,7 @@ def test_bad_templates_are_rows_and_lose_nothing(run, tmp_path: Path) -> None:
 
 
 def test_ask(run, store: Path) -> None:
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     code, out, err = run("ask", "wears spectacles", store, "--top", "7", "--json")
     rows = [json.loads(line) for line in out.splitlines()]

@@ -19,7 +19,7 @@ import pytest
 
 from clip_smu import cli
 from clip_smu.cli import ends, show
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import InputError
 from clip_smu.templates import save_templates
 from faces import dlib_like
@@ -120,7 +120,7 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
     write_card(tmp_path / "card.toml", RIGHT)
     (tmp_path / "slow").mkdir()  # every process that starts with it on its path crawls, workers too
     (tmp_path / "slow" / "sitecustomize.py").write_text(
-        "import time\nfrom clip_smu import encoding\n"
+        "import time\nfrom clip_smu.encoders import encoding\n"
         "plain = encoding.encode_photos\n"
         "def crawl(*a):\n    time.sleep(60)\n    return plain(*a)\n"
         "encoding.encode_photos = crawl\n"
@@ -156,7 +156,7 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
 def test_a_probe_that_was_ended_says_that_it_starts_anew(number: signal.Signals, tmp_path: Path) -> None:
     """As do evaluate and confounds, which keep no progress either."""
     pytest.importorskip("torch")
-    from clip_smu.labels import write_labels
+    from clip_smu.labels.labels import write_labels
     from faces import toy_card, toy_data
 
     table, labels = toy_data(80)
@@ -164,7 +164,7 @@ def test_a_probe_that_was_ended_says_that_it_starts_anew(number: signal.Signals,
     write_labels(labels, tmp_path / "l.csv")
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "slow.py").write_text(
-        "import time\nfrom clip_smu import probes\nfrom clip_smu.cli import main\n"
+        "import time\nfrom clip_smu.training import probes\nfrom clip_smu.cli import main\n"
         "def crawl(*_, **__):\n    print('training', flush=True)\n    time.sleep(60)\n"
         "probes._fit = crawl\nmain()\n"
     )
@@ -318,7 +318,7 @@ def test_every_error_is_one_line(
 def test_an_error_of_ours_names_its_place(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from clip_smu import interpreter
+    from clip_smu.interpreter import interpreter
 
     def broken(*_: object) -> None:
         raise ValueError("odd")

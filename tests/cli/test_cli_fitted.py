@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.interpreter import load_interpreter
+from clip_smu.interpreter.interpreter import load_interpreter
 
 
 @pytest.mark.parametrize("unknown", [None, float("nan")])

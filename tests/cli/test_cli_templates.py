@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu import cli
-from clip_smu.attributes import NAMES
+from clip_smu.words.attributes import NAMES
 
 Run = Callable[..., tuple[int, str, str]]
 COUNT = 12

@@ -12,17 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu import cli
-from clip_smu.attributes import ATTRIBUTES, NAMES, SENSITIVE, by_name
-from clip_smu.captions import prompts
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import InputError
 from clip_smu.evaluation import evaluate
-from clip_smu.generation import compare_ways, generate
-from clip_smu.hiding import hidden_names, refuse_question, shown_columns
-from clip_smu.interpreter import Interpreter, load_interpreter
-from clip_smu.labels import Labels
-from clip_smu.pairing import pair
+from clip_smu.evaluation.generation import compare_ways, generate
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+from clip_smu.interpreter.pairing import pair
+from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates, save_templates
+from clip_smu.words.attributes import ATTRIBUTES, NAMES, SENSITIVE, by_name
+from clip_smu.words.captions import prompts
+from clip_smu.words.hiding import hidden_names, refuse_question, shown_columns
 from faces import dlib_like
 
 HIDDEN = "race,gender"

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from clip_smu.checkpoints import check_keys, match_keys, read_state_dict  # noqa: E402
+from clip_smu.encoders.conversion.checkpoints import check_keys, match_keys, read_state_dict  # noqa: E402
 from clip_smu.errors import EncoderError, InputError  # noqa: E402
 
 

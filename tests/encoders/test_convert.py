@@ -19,11 +19,11 @@ pytest.importorskip("onnx")
 from safetensors.torch import save_file  # noqa: E402
 
 import fill_rule  # noqa: E402
-from clip_smu import convert as room  # noqa: E402
-from clip_smu.convert import ARCHITECTURES, Converted, convert  # noqa: E402
+from clip_smu.encoders.conversion import convert as room  # noqa: E402
+from clip_smu.encoders.conversion.convert import ARCHITECTURES, Converted, convert  # noqa: E402
 from clip_smu.errors import EncoderError, InputError  # noqa: E402
+from places import GOLDEN  # noqa: E402
 
-GOLDEN = Path(__file__).parent / "golden"
 BAR = 1e-5
 
 
@@ -193,7 +193,7 @@ def test_swinface_gives_the_official_numbers(architecture: str, tmp_path: Path) 
 @pytest.fixture(scope="module")
 def openai(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ViT-B/32 as OpenAI's TorchScript archive has it, with the rule's weights in float32."""
-    from clip_smu.nets import clip
+    from clip_smu.encoders.conversion import clip
 
     network = Nested()
     for key, value in fill_rule.filled(clip.official_shapes(32), fill_rule.GAIN["clip"]).items():
@@ -248,7 +248,7 @@ def test_clip_text_tower_gives_the_official_numbers(openai: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_clip_from_transformers_weights(tmp_path: Path) -> None:
-    from clip_smu.nets import clip
+    from clip_smu.encoders.conversion import clip
 
     official = fill_rule.filled(clip.official_shapes(32), fill_rule.GAIN["clip"])
     state = {key: value.contiguous() for key, value in clip.to_transformers(official).items()}

@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip_smu.align import crops as aligned_crops
-from clip_smu.encoders import CARDS, EncoderCard, EncoderOptions, card, load_encoder
 from clip_smu.encoders.cards import (
+    CARDS,
+    EncoderCard,
+    card,
     checkpoint_name,
     converted_card,
     differences,
@@ -23,12 +24,15 @@ from clip_smu.encoders.cards import (
     read_card,
     write_card,
 )
+from clip_smu.encoders.encoder import EncoderOptions
+from clip_smu.encoders.encoding import encode_photos
+from clip_smu.encoders.load import load_encoder
 from clip_smu.encoders.network import Network, feed
 from clip_smu.encoders.onnx import OnnxEncoder, box_crop, centre_crop
-from clip_smu.encoding import encode_photos
 from clip_smu.errors import EncoderError, ImageError, MissingExtraError
-from clip_smu.images import decode
+from clip_smu.faces.alignment import crops as aligned_crops
 from clip_smu.photos import Photo, iter_photos
+from clip_smu.photos.decode import decode
 
 onnx = pytest.importorskip("onnx")
 
@@ -363,7 +367,7 @@ def test_converted_weights_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: NDArray[np.uint8]
 ) -> None:
     monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
-    from clip_smu.encoders.files import sha256
+    from clip_smu.storage.digests import sha256
 
     def converted(checkpoint: str) -> str:
         called = checkpoint_name("adaface-ir50", checkpoint * 64)
@@ -521,8 +525,8 @@ def test_dlib_detector_gives_the_same_face(tmp_path: Path, astronaut: Path) -> N
 
 
 def test_extraction_by_one_string_in_two_processes(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
-    from clip_smu.extraction import extract
     from clip_smu.templates import read_templates
+    from clip_smu.templates.extraction import extract
 
     path, file = net(tmp_path / "toy.onnx"), toml(tmp_path / "toy.toml")
     (tmp_path / "photos").mkdir()
@@ -547,7 +551,7 @@ def test_checkpoint_to_encoder(
 
     import fill_rule
     from clip_smu.cli.encoders import app
-    from clip_smu.nets.adaface import AdaFace
+    from clip_smu.encoders.conversion.adaface import AdaFace
 
     monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
     network = AdaFace("ir_18")
@@ -572,7 +576,7 @@ def test_swinface_heads_from_a_checkpoint(tmp_path: Path, crop: NDArray[np.uint8
 
     import fill_rule
     from clip_smu.cli.encoders import app
-    from clip_smu.nets.swinface import SwinFace
+    from clip_smu.encoders.conversion.swinface import SwinFace
 
     network = SwinFace()
     fill_rule.fill(network, fill_rule.GAIN["swinface"])
@@ -594,7 +598,7 @@ def test_swinface_heads_from_a_checkpoint(tmp_path: Path, crop: NDArray[np.uint8
     with torch.inference_mode():
         rgb = torch.from_numpy(crop.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1)[None]
         raw = network.eval()(rgb)[1][0].numpy()
-    from clip_smu.heads import named
+    from clip_smu.encoders.heads import named
 
     expected = named(raw)
     assert heads["Age"] == pytest.approx(expected["Age"], abs=0.02)
@@ -606,8 +610,8 @@ def test_uniface_detectors_get_bgr_and_give_five_points(monkeypatch: pytest.Monk
     import sys
     from types import ModuleType, SimpleNamespace
 
-    from clip_smu.detect.uniface import KINDS, UnifaceDetector
     from clip_smu.errors import MissingExtraError
+    from clip_smu.faces.uniface import KINDS, UnifaceDetector
 
     seen = []
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,13 +18,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import fill_rule  # noqa: E402
+from clip_smu.encoders.conversion import clip  # noqa: E402
+from clip_smu.encoders.conversion.adaface import AdaFace, FlipFusion, LinearPReLU, replace_prelu  # noqa: E402
+from clip_smu.encoders.conversion.swinface import SwinFace  # noqa: E402
+from clip_smu.encoders.swinface_heads import BRANCHES, HEAD_COLUMNS, HEADS  # noqa: E402
 from clip_smu.errors import EncoderError  # noqa: E402
-from clip_smu.nets import clip  # noqa: E402
-from clip_smu.nets.adaface import AdaFace, FlipFusion, LinearPReLU, replace_prelu  # noqa: E402
-from clip_smu.nets.heads import BRANCHES, HEAD_COLUMNS, HEADS  # noqa: E402
-from clip_smu.nets.swinface import SwinFace  # noqa: E402
+from places import GOLDEN  # noqa: E402
 
-GOLDEN = Path(__file__).parent / "golden"
 BAR = {"f32": 1e-5, "f64": 1e-9}  # relative to the largest golden number
 PRECISIONS = {"f32": torch.float32, "f64": torch.float64}
 NETWORKS = ("ir_18", "ir_50", "ir_101", "swinface", "clip-vit-b32")
@@ -148,7 +147,7 @@ def test_heads_polarity() -> None:
 
 
 def test_heads_need_no_torch() -> None:
-    code = "import sys, clip_smu.nets.heads; sys.exit('torch' in sys.modules)"
+    code = "import sys, clip_smu.encoders.swinface_heads; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

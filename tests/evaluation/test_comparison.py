@@ -13,8 +13,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from clip_smu.attributes import NAMES
-from clip_smu.comparison import (
+from clip_smu.errors import InputError, LabelError
+from clip_smu.evaluation import Evaluation, Scored, table_of, write_evaluation
+from clip_smu.evaluation.comparison import (
     A_MORE,
     B_MORE,
     COMPARISON_SCHEMA,
@@ -23,9 +24,7 @@ from clip_smu.comparison import (
     Comparison,
     compare,
 )
-from clip_smu.errors import InputError, LabelError
-from clip_smu.evaluation import Evaluation, Scored, table_of, write_evaluation
-from test_evaluation import command  # noqa: F401
+from clip_smu.words.attributes import NAMES
 
 SIX = NAMES[:6]
 
@@ -309,7 +308,7 @@ def test_refusals(tmp_path: Path) -> None:
         compare(tmp_path, b)
 
 
-def test_the_command(tmp_path: Path, command) -> None:  # noqa: F811
+def test_the_command(tmp_path: Path, command) -> None:
     a, b = made_up(STRONG, seed=1), made_up(WEAK, seed=2, encoder="far", end=280)
     write_evaluation(a, tmp_path / "a")
     write_evaluation(b, tmp_path / "b")

@@ -15,8 +15,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
 from clip_smu import cli
-from clip_smu.attributes import INDEX, NAMES
-from clip_smu.confounds import (
+from clip_smu.errors import InputError
+from clip_smu.evaluation import Evaluation, Scored, table_of, write_evaluation
+from clip_smu.evaluation.confounds import (
     Confounds,
     Photos,
     by_norm,
@@ -27,14 +28,13 @@ from clip_smu.confounds import (
     read_from,
     residual,
 )
-from clip_smu.confounds import control as control_room
-from clip_smu.confounds.folder import _TABLES
-from clip_smu.errors import InputError
-from clip_smu.evaluation import Evaluation, Scored, table_of, write_evaluation
-from clip_smu.labels import write_labels, write_list
+from clip_smu.evaluation.confounds import control as control_room
+from clip_smu.evaluation.confounds.folder import _TABLES
+from clip_smu.labels.labels import write_labels, write_list
 from clip_smu.metrics import delong
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
 from clip_smu.templates import save_templates
+from clip_smu.words.attributes import INDEX, NAMES
 from faces import DIM, toy_card, toy_data
 
 MALE, MAKEUP, GLASSES, TIE = (

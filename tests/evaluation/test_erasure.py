@@ -16,18 +16,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import Calibration
 from clip_smu.cli import app
-from clip_smu.erasure import PROBES, erase, fit_eraser, leace, load_eraser, oas
 from clip_smu.errors import ClipSmuError, EncoderError, InputError, LabelError, TemplateError
-from clip_smu.labels import join, read_labels
-from clip_smu.probe import Probe
+from clip_smu.evaluation.erasure import PROBES, erase, fit_eraser, leace, load_eraser, oas
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.probe import Probe
+from clip_smu.labels.labels import join, read_labels
 from clip_smu.templates import (
     read_templates,
     save_templates,
 )
 from clip_smu.templates.parquet import card_of
+from clip_smu.words.attributes import NAMES
 from faces import toy_card
 
 DIM, PERSONS, EACH = 24, 240, 5
@@ -254,7 +254,7 @@ def test_eraser_on_disk(tmp_path: Path) -> None:
 def quick() -> Iterator[None]:
     """Fewer landmarks for the non-linear probe."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clip_smu.erasure.LANDMARKS", 150)
+        patch.setattr("clip_smu.evaluation.erasure.LANDMARKS", 150)
         yield
 
 
@@ -475,7 +475,7 @@ def test_refusals(data: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "elsewhere.txt").write_text("someone/1.jpg")
     with pytest.raises(LabelError, match=r"no photo of .* is on the training or test list"):
         job(data | dict.fromkeys(("train.txt", "test.txt"), tmp_path / "elsewhere.txt"), out, ["Male"])
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     with pytest.raises(EncoderError, match="reads templates of dlib, these are of toy"):
         job(data, out, ["Male"], methods=[load_interpreter()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as sk
 
-from clip_smu import cli
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.calibrate import Calibration
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
+from clip_smu.encoders.preprocessing import in_words
 from clip_smu.errors import EncoderError, InputError, LabelError, TemplateError
 from clip_smu.evaluation import (
     METRICS,
@@ -35,30 +32,14 @@ from clip_smu.evaluation import (
 from clip_smu.evaluation import (
     run as running,
 )
-from clip_smu.feeding import in_words
-from clip_smu.interpreter import Evidence, Interpreter
-from clip_smu.labels import Labels
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.labels.labels import Labels
 from clip_smu.metrics import clustered_bootstrap
-from clip_smu.probe import Probe
 from clip_smu.templates import Templates, save_templates
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
 from faces import DIM, toy_card, toy_data
-
-_EVIDENCE = Evidence(0.9, 0.8, 0.95, 50, 60, 0.1, 0.1, 0.7, 0.9, "")
-
-
-def toy_probe(name: str = "toy-probe", seed: int = 1, encoder: str = "toy") -> Probe:
-    """Least squares on other made-up faces of the same kind, with a made-up calibration."""
-    faces, labels = toy_data(seed=0)
-    rng = np.random.default_rng(seed)
-    unit = faces.vectors / np.linalg.norm(faces.vectors, axis=1, keepdims=True)
-    weight = np.linalg.lstsq(unit, labels.values.astype(np.float32), rcond=None)[0]
-    weight += rng.normal(size=weight.shape) * weight.std() * 0.3
-    layer = (weight.astype(np.float32), np.zeros(47, np.float32))
-    calibration = Calibration(np.full(47, 3.0), np.zeros(47), np.full(47, 0.75), np.full(47, 0.25))
-    return Probe(
-        name, encoder, "binary", NAMES, np.zeros(DIM, np.float32), np.ones(DIM, np.float32), (layer,),
-        calibration, (_EVIDENCE,) * 47, 0.1, {"trained_on": {"faces": 400}},
-    )  # fmt: skip
+from toy_readers import toy_probe
 
 
 def toy_interpreter(name: str = "toy") -> Interpreter:
@@ -625,21 +606,6 @@ def test_an_evaluation_made_in_memory_is_written_and_read(tmp_path: Path) -> Non
     assert back.identities[0] == ""
     assert back.persons()[0] == "\x000"  # unknown: a person of his own
     assert len(set(back.persons().tolist())) == 11
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clip-smu", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_the_command(data, tmp_path: Path, command) -> None:

@@ -14,11 +14,9 @@ from scipy.special import softmax
 from sklearn.metrics import precision_recall_fscore_support
 
 from clip_smu import cli
-from clip_smu.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
-from clip_smu.captions import OVERRULES, caption, describe, paper_caption
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, LabelError, TemplateError
-from clip_smu.generation import (
+from clip_smu.evaluation.generation import (
     CaptionConfig,
     above,
     calibrated,
@@ -30,10 +28,12 @@ from clip_smu.generation import (
     write_captions,
     write_figures,
 )
-from clip_smu.interpreter import Interpreter, load_interpreter
-from clip_smu.labels import Labels
-from clip_smu.probe import Probe
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+from clip_smu.interpreter.probe import Probe
+from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates, save_templates
+from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
+from clip_smu.words.captions import OVERRULES, caption, describe, paper_caption
 from faces import dlib_like
 
 DIM = 128  # of the shipped interpreter

@@ -10,7 +10,7 @@ import pytest
 from clip_smu.errors import LabelError
 from clip_smu.evaluation import Evaluation, evaluate, table_of
 from clip_smu.evaluation.overlap import refuse_trained
-from clip_smu.labels import Labels, read_list
+from clip_smu.labels.labels import Labels, read_list
 from clip_smu.templates import Templates
 from faces import dlib_like
 

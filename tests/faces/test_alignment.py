@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_smu.align import TEMPLATE_112, crops, similarity, warp
 from clip_smu.errors import ImageError, InputError
-from clip_smu.landmarks import COLUMNS, read_landmarks
+from clip_smu.faces.alignment import TEMPLATE_112, crops, similarity, warp
+from clip_smu.faces.landmarks import COLUMNS, read_landmarks
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_smu.detect import Detection
+from clip_smu.encoders.encoding import encode_photos
 from clip_smu.encoders.onnx import centre_crop
-from clip_smu.encoding import encode_photos
 from clip_smu.errors import ImageError
-from clip_smu.images import decode
+from clip_smu.faces.detection import Detection
 from clip_smu.photos import Photo
+from clip_smu.photos.decode import decode
 
 Image = NDArray[np.uint8]
 
@@ -34,7 +34,7 @@ def overlap(a: Detection, b: Detection) -> float:
 
 def test_hog_refuses_more_doublings_than_memory_allows(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dlib")
-    from clip_smu.detect import dlib as module
+    from clip_smu.faces import dlib as module
 
     (usual,) = module.DlibDetector(module.Dlib(), upsample=0, landmarks=False).detect([photo])
     monkeypatch.setattr(module, "_HOG_PIXELS", 2 * photo.shape[0] * photo.shape[1])
@@ -54,8 +54,9 @@ def test_a_photo_too_large_to_be_doubled_is_a_row(tmp_path: Path, monkeypatch: p
     pytest.importorskip("dlib")
     from PIL import Image as Pillow
 
-    from clip_smu.detect import dlib as module
-    from clip_smu.encoders import EncoderOptions, load_encoder
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.encoders.load import load_encoder
+    from clip_smu.faces import dlib as module
 
     monkeypatch.setattr(module, "_HOG_PIXELS", 64 * 64 * 4)
     photos = []
@@ -72,7 +73,7 @@ def test_a_photo_too_large_to_be_doubled_is_a_row(tmp_path: Path, monkeypatch: p
 
 def test_the_cnn_looks_at_a_smaller_copy(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dlib")
-    from clip_smu.detect import dlib as module
+    from clip_smu.faces import dlib as module
 
     small = photo[:300, 100:400]
     ((usual,),) = module.DlibDetector(module.Dlib(), cnn=True, upsample=0).detect([small])
@@ -86,7 +87,7 @@ def test_the_cnn_looks_at_a_smaller_copy(photo: Image, monkeypatch: pytest.Monke
 
 def test_mtcnn_halves_what_it_cannot_sum(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx")
-    from clip_smu.detect import mtcnn as module
+    from clip_smu.faces import mtcnn as module
 
     detector = module.MTCNN()
     ((usual,),) = detector.detect([photo])
@@ -99,7 +100,7 @@ def test_mtcnn_halves_what_it_cannot_sum(photo: Image, monkeypatch: pytest.Monke
 
 def test_thin_strips_are_no_bombs() -> None:
     pytest.importorskip("onnx")
-    from clip_smu.detect.mtcnn import MTCNN
+    from clip_smu.faces.mtcnn import MTCNN
 
     assert MTCNN().detect([np.zeros((1, 9_000_000, 3), np.uint8), np.zeros((9_000_000, 3, 3), np.uint8)]) == [
         [],

@@ -18,9 +18,11 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from clip_smu.detect import Detection, mtcnn, mtcnn_nets, order
-from clip_smu.detect.mtcnn import MTCNN
 from clip_smu.errors import EncoderError, InputError, MissingExtraError
+from clip_smu.faces import mtcnn, mtcnn_nets
+from clip_smu.faces.detection import Detection, order
+from clip_smu.faces.mtcnn import MTCNN
+from places import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def photo(astronaut: Path) -> np.ndarray:
 def plain_loop() -> ModuleType:
     """The benchmark's facenet-pytorch algorithm in PyTorch."""
     pytest.importorskip("torch").set_num_threads(1)
-    path = Path(__file__).parents[1] / "benchmarks" / "mtcnn.py"
+    path = ROOT / "benchmarks" / "mtcnn.py"
     spec = importlib.util.spec_from_file_location("mtcnn_benchmark", path)
     assert spec is not None
     assert spec.loader is not None
@@ -144,7 +146,7 @@ def test_without_a_package_of_the_extra(package: str, monkeypatch: pytest.Monkey
 
 def test_neither_torch_nor_tensorflow_is_imported(detector: MTCNN) -> None:
     code = (
-        "import sys, numpy; from clip_smu.detect.mtcnn import MTCNN; "
+        "import sys, numpy; from clip_smu.faces.mtcnn import MTCNN; "
         "MTCNN().detect([numpy.zeros((40, 40, 3), 'uint8')]); "
         "print(*{'torch', 'tensorflow', 'mtcnn'} & set(sys.modules))"
     )

@@ -48,9 +48,9 @@ def kind_of(door: str, data: bytes) -> tuple[str, bytes]:
 
 
 def labels(data: bytes, folder: Path) -> None:
-    from clip_smu.labels import read_labels, read_list
-    from clip_smu.landmarks import read_landmarks
-    from clip_smu.verification import read_pairs
+    from clip_smu.faces.landmarks import read_landmarks
+    from clip_smu.labels.labels import read_labels, read_list
+    from clip_smu.metrics.verification import read_pairs
 
     name, rest = kind_of("labels", data)
     file = _written(folder / name, rest)
@@ -75,9 +75,9 @@ def templates(data: bytes, folder: Path) -> None:
 
 def cards(data: bytes, folder: Path) -> None:
     from clip_smu.encoders.cards import card_toml, read_card
-    from clip_smu.feeding import in_words, read_check
+    from clip_smu.encoders.preprocessing import in_words, read_check
     from clip_smu.reproduction.plan import read_plan
-    from clip_smu.storage import claim_folder
+    from clip_smu.storage.files import claim_folder
 
     name, rest = kind_of("cards", data)
     file = _written(folder / name, rest)
@@ -95,8 +95,8 @@ def cards(data: bytes, folder: Path) -> None:
 
 def interpreter(data: bytes, folder: Path) -> None:
     """``interpreter.json`` or ``probe.json``: its length (4 bytes, little-endian), it, and the tensors beside it."""
-    from clip_smu.interpreter import Interpreter
-    from clip_smu.methods import load_method
+    from clip_smu.interpreter.interpreter import Interpreter
+    from clip_smu.interpreter.methods import load_method
 
     name, rest = kind_of("interpreter", data)
     if name == "tokenizer.json":
@@ -119,7 +119,7 @@ def interpreter(data: bytes, folder: Path) -> None:
 
 def _ask(tokenizer: bytes, folder: Path) -> None:
     """The shipped interpreter with another tokenizer."""
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     shipped = load_interpreter().folder
     assert shipped is not None
@@ -132,8 +132,8 @@ def _ask(tokenizer: bytes, folder: Path) -> None:
 
 
 def images(data: bytes, folder: Path) -> None:
-    from clip_smu.images import decode
     from clip_smu.photos import iter_photos
+    from clip_smu.photos.decode import decode
 
     name, rest = kind_of("images", data)
     if name == "photo":

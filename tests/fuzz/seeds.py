@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import Calibration
 from clip_smu.encoders.cards import card, card_toml
-from clip_smu.interpreter import Evidence, Interpreter
-from clip_smu.labels import Labels, write_labels
-from clip_smu.probe import Probe
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.interpreter import Evidence, Interpreter
+from clip_smu.interpreter.probe import Probe
+from clip_smu.labels.labels import Labels, write_labels
 from clip_smu.templates import save_templates
+from clip_smu.words.attributes import NAMES
 from fuzz.doors import JOB
 
 _FEW = 4  # rows, and numbers of a template

@@ -70,7 +70,7 @@ def all_cases(work: Path, source: Path | None = None) -> Iterator[Case]:
 def _kit(folder: Path, source: Path | None) -> Path:
     """Templates that look like real ones (an astronaut's, slightly moved), labels, a probe, an evaluation, an eraser."""
     from clip_smu import example_photo
-    from clip_smu.attributes import NAMES
+    from clip_smu.words.attributes import NAMES
 
     folder.mkdir(parents=True)
     shutil.copy(example_photo(), folder / "face.png")

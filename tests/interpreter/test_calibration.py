@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from clip_smu.calibrate import MIN_ASSERTED, SURE, Calibration, apply, calibrate, fit_platt
+from clip_smu.interpreter.calibration import MIN_ASSERTED, SURE, Calibration, apply, calibrate, fit_platt
 from clip_smu.metrics import delong
 
 

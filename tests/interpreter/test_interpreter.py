@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.calibrate import Calibration
-from clip_smu.captions import prompt
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, TemplateError
-from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.interpreter import Evidence, Interpreter, load_interpreter
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import prompt
 from faces import DIM, dlib_like, slow_scores
 
 
@@ -237,8 +237,8 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
 
 def test_shipped_prompts_are_what_the_text_encoder_says() -> None:
     """Each stored direction is the mean of the text encoder's vectors of that prompt's paraphrases."""
-    from clip_smu.captions import prompts
-    from clip_smu.text import TextEncoder
+    from clip_smu.text.encoder import TextEncoder
+    from clip_smu.words.captions import prompts
 
     shipped = load_interpreter()
     assert shipped.folder is not None

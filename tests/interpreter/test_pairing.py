@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from clip_smu.attributes import NAMES, resolve
 from clip_smu.cli import app
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import ClipSmuError, InputError, TemplateError
-from clip_smu.interpreter import load_interpreter
-from clip_smu.labels import Labels, read_labels
-from clip_smu.pairing import (
+from clip_smu.interpreter.interpreter import load_interpreter
+from clip_smu.interpreter.pairing import (
     STABILITY,
     THRESHOLDS,
     Threshold,
@@ -29,8 +27,10 @@ from clip_smu.pairing import (
     rows_of,
     stability,
 )
+from clip_smu.labels.labels import Labels, read_labels
+from clip_smu.metrics.verification import Pairs
 from clip_smu.templates import Templates, save_templates
-from clip_smu.verification import Pairs
+from clip_smu.words.attributes import NAMES, resolve
 from faces import dlib_like
 
 DLIB = card("dlib")

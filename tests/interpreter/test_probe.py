@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import Calibration
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
-from clip_smu.interpreter import Evidence, load_interpreter
-from clip_smu.methods import load_method
-from clip_smu.probe import Probe, load_probe
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.interpreter import Evidence, load_interpreter
+from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.probe import Probe, load_probe
+from clip_smu.words.attributes import NAMES
 from faces import DIM
 
 HIDDEN = 9

@@ -11,14 +11,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from clip_smu.attributes import INDEX, NAMES
 from clip_smu.cli import app
-from clip_smu.datasets import celeba, convert, vggface2
-from clip_smu.datasets.celeba import read_celeba
-from clip_smu.datasets.rules import Rule
-from clip_smu.datasets.vggface2 import photo_name, read_boxes, read_people, read_vggface2, vggface2_labels
 from clip_smu.errors import ClipSmuError, InputError, LabelError
-from clip_smu.labels import Labels, read_labels, read_list, write_labels
+from clip_smu.labels.datasets import celeba, convert, vggface2
+from clip_smu.labels.datasets.celeba import read_celeba
+from clip_smu.labels.datasets.rules import Rule
+from clip_smu.labels.datasets.vggface2 import (
+    photo_name,
+    read_boxes,
+    read_people,
+    read_vggface2,
+    vggface2_labels,
+)
+from clip_smu.labels.labels import Labels, read_labels, read_list, write_labels
+from clip_smu.words.attributes import INDEX, NAMES
+from places import ROOT
 
 HEADER_LINE = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair "
@@ -426,7 +433,7 @@ def test_conversion_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rules", [celeba.RULES, vggface2.RULES], ids=["celeba", "vggface2"])
 def test_the_document_has_every_rule(rules: tuple[Rule, ...]) -> None:
-    text = (Path(__file__).parents[1] / "docs/data.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
     for rule in rules:
         if rule.why:
             when = " and ".join(f"{name} is {label}" for name, label in rule.when)

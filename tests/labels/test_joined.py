@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from clip_smu import cli
-from clip_smu.confounds import confounds
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.evaluation import evaluate
-from clip_smu.generation import compare_ways
-from clip_smu.interpreter import load_interpreter
-from clip_smu.joined import labelled, refuse_overlap
-from clip_smu.labels import Labels, write_labels, write_list
-from clip_smu.preparation import prepare, summarise
+from clip_smu.evaluation.confounds import confounds
+from clip_smu.evaluation.generation import compare_ways
+from clip_smu.interpreter.interpreter import load_interpreter
+from clip_smu.labels.joined import labelled, refuse_overlap
+from clip_smu.labels.labels import Labels, write_labels, write_list
+from clip_smu.labels.preparation import prepare, summarise
 from clip_smu.templates import Templates, save_templates
 from faces import dlib_like
 
@@ -78,8 +78,8 @@ def test_labels_count_them() -> None:
 
 def test_fit_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from clip_smu.fitting import FitConfig, fit
-    from clip_smu.towers import TowerSize
+    from clip_smu.training.fit import FitConfig, fit
+    from clip_smu.training.text_encoders import TowerSize
 
     table, labels = faces()
     small = FitConfig(size=TowerSize(16, 1, 2), steps=2, folds=2)
@@ -98,8 +98,8 @@ def test_fit_goes_on(tmp_path: Path) -> None:
 
 def test_probe_and_zero_shot_go_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from clip_smu.probes import ProbeConfig, fit_probe
-    from clip_smu.zero_shot import zero_shot
+    from clip_smu.training.probes import ProbeConfig, fit_probe
+    from clip_smu.training.zero_shot import zero_shot
 
     table, labels = faces()
     made = fit_probe(table, labels, tmp_path / "it", config=ProbeConfig(kind="logistic-regression", folds=2))

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from clip_smu import labels as room
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels import Labels, iter_labels, join, read_labels, read_list, write_labels, write_list
+from clip_smu.labels import labels as room
+from clip_smu.labels.labels import Labels, iter_labels, join, read_labels, read_list, write_labels, write_list
 from clip_smu.templates import Templates
+from clip_smu.words.attributes import NAMES
 
 
 def write(path: Path, rows: list[list[object]], header: list[str] | None = None) -> Path:

@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from clip_smu.attributes import GROUPS, INDEX, NAMES
-from clip_smu.captions import OVERRULES, caption, paper_caption, settled
 from clip_smu.cli import app
 from clip_smu.encoders.cards import card
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels import Labels, read_list, write_labels
-from clip_smu.preparation import (
+from clip_smu.labels.labels import Labels, read_list, write_labels
+from clip_smu.labels.preparation import (
     caption_keys,
     class_weights,
     oversampled,
@@ -32,7 +30,9 @@ from clip_smu.preparation import (
     unique_captions,
 )
 from clip_smu.templates import REJECTED, REJECTED_SCHEMA, save_templates, write_shard
-from clip_smu.text import TOKENIZER_FILE
+from clip_smu.text.encoder import TOKENIZER_FILE
+from clip_smu.words.attributes import GROUPS, INDEX, NAMES
+from clip_smu.words.captions import OVERRULES, caption, paper_caption, settled
 
 PHRASE = {
     name: re.sub(r"^A photo of an? |\bface\b|\bwith\b|\.$", "", paper_caption({name: 1})).strip()
@@ -117,7 +117,7 @@ def test_captions_of_no_rows_and_of_other_shapes() -> None:
 def test_batches_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = drawn(100, 0.2)
     whole, keys = paper_captions(labels).to_pylist(), caption_keys(labels)
-    monkeypatch.setattr("clip_smu.preparation._BATCH_ROWS", 7)
+    monkeypatch.setattr("clip_smu.labels.preparation._BATCH_ROWS", 7)
     assert paper_captions(labels).to_pylist() == whole
     np.testing.assert_array_equal(caption_keys(labels), keys)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
 
 
 @given(

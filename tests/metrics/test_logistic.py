@@ -7,11 +7,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_score
 
-from clip_smu import logistic
 from clip_smu.errors import InputError
-from clip_smu.logistic import fit_logistic, logistic_probe, sweep_strength
-from clip_smu.metrics import auc
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics import auc, logistic
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import fit_logistic, logistic_probe, sweep_strength
 
 N, D, K = 400, 20, 6
 

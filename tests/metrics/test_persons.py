@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clip_smu.errors import LabelError
-from clip_smu.persons import (
+from clip_smu.metrics.persons import (
     composed,
     count_persons,
     in_both,

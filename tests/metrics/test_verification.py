@@ -15,15 +15,14 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from clip_smu.cli.encoders import app
-from clip_smu.encoders import EncoderCard, EncoderOptions
-from clip_smu.encoders.cards import write_card
+from clip_smu.encoders.cards import EncoderCard, write_card
+from clip_smu.encoders.encoder import EncoderOptions
+from clip_smu.encoders.heads import named
 from clip_smu.encoders.onnx import OnnxEncoder
+from clip_smu.encoders.preprocessing import check_feeding, find_photos
+from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
 from clip_smu.errors import InputError
-from clip_smu.feeding import check_feeding, find_photos
-from clip_smu.heads import named
-from clip_smu.nets.heads import HEAD_COLUMNS, HEADS
-from clip_smu.photos import iter_photos
-from clip_smu.verification import (
+from clip_smu.metrics.verification import (
     Pairs,
     compare,
     cosine,
@@ -31,6 +30,7 @@ from clip_smu.verification import (
     read_pairs,
     verification,
 )
+from clip_smu.photos import iter_photos
 from toy_network import RIGHT, SIDE, make_network, make_people
 
 

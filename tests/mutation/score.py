@@ -36,13 +36,13 @@ class Room:
 
 
 ROOMS = {
-    "persons": Room(("persons.py",), ("test_persons.py",)),
-    "sampling": Room(("sampling.py",), ("test_sampling.py",)),
-    "names": Room(("names.py",), ("test_names.py",), "147"),
-    "calibrate": Room(("calibrate.py",), ("test_calibrate.py",), "0258"),
-    "probes": Room(("probes.py",), ("test_probes_small.py",), "37"),
-    "fitting": Room(("fitting.py",), ("test_fitting_small.py",), "37"),
-    "evaluation": Room(("evaluation/*.py",), ("test_evaluation.py",), "6"),
+    "persons": Room(("metrics/persons.py",), ("metrics/test_persons.py",)),
+    "sampling": Room(("metrics/folds.py",), ("metrics/test_folds.py",)),
+    "names": Room(("photos/names.py",), ("photos/test_names.py",), "147"),
+    "calibrate": Room(("interpreter/calibration.py",), ("interpreter/test_calibration.py",), "0258"),
+    "probes": Room(("training/probes.py",), ("training/test_probes_small.py",), "37"),
+    "fitting": Room(("training/fit.py",), ("training/test_fitting_small.py",), "37"),
+    "evaluation": Room(("evaluation/*.py",), ("evaluation/test_evaluation.py",), "6"),
 }
 
 SETTINGS = """

@@ -1,4 +1,4 @@
-"""clip_smu.images against arrays built by hand, OpenCV and tifffile; and against damage of every kind."""
+"""clip_smu.photos.decode against arrays built by hand, OpenCV and tifffile; and against damage of every kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 
 from clip_smu.errors import ImageError
-from clip_smu.images import MAX_PIXELS, decode, image_format
+from clip_smu.photos.decode import MAX_PIXELS, decode, image_format
 
 Pixels = np.ndarray
 
@@ -390,7 +390,7 @@ def test_lack_of_memory_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("clip_smu.images.rgb", refuse)
+    monkeypatch.setattr("clip_smu.photos.decode.rgb", refuse)
     assert failure(FORMATS["png"]).reason == "too-large"
 
 
@@ -502,7 +502,7 @@ def test_a_tiny_tiff_with_huge_tiles_is_refused() -> None:
 
 
 def test_a_file_too_large_for_a_photo_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clip_smu.images.MAX_BYTES", 1000)
+    monkeypatch.setattr("clip_smu.photos.decode.MAX_BYTES", 1000)
     assert failure(bytes(1001)).reason == "too-large"
 
 
@@ -589,5 +589,5 @@ def test_damage_gives_pixels_or_an_image_error(name: str, data: st.DataObject) -
 
 def test_the_import_is_light() -> None:
     heavy = "{'cv2', 'PIL.TiffImagePlugin', 'PIL.JpegImagePlugin', 'pyarrow', 'torch'}"
-    code = f"import sys, clip_smu.images, clip_smu.photos; print(*{heavy} & set(sys.modules))"
+    code = f"import sys, clip_smu.photos.decode, clip_smu.photos; print(*{heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""

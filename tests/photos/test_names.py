@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_smu.names import ABSENT, AMBIGUOUS, NameIndex, clean, distinct, file_of, folded, folder_of, match
+from clip_smu.photos.names import (
+    ABSENT,
+    AMBIGUOUS,
+    NameIndex,
+    clean,
+    distinct,
+    file_of,
+    folded,
+    folder_of,
+    match,
+)
 
 PART = st.sampled_from(["a", "A", "b", "ann", "é", "E\u0301", "straße", "1"])
 SUFFIX = st.sampled_from([".jpg", ".JPG", ".png", "", ".txt"])

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip_smu.errors import ImageError, InputError
-from clip_smu.images import decode
 from clip_smu.photos import Photo, count_photos, iter_photos, left_out_line
+from clip_smu.photos.decode import decode
 
 
 def jpeg(shade: int) -> bytes:

@@ -11,15 +11,16 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from clip_smu.attributes import NAMES
 from clip_smu.cli import app
 from clip_smu.errors import InputError, MissingExtraError
 from clip_smu.evaluation import Evaluation
+from clip_smu.words.attributes import NAMES
 from made_run import METHODS, made_evaluation, write_run
 
 pytest.importorskip("matplotlib")
 
-from clip_smu.figures import (
+from clip_smu.interpreter.methods import load_method
+from clip_smu.report.figures import (
     DARK,
     LIGHT,
     as_svg,
@@ -34,11 +35,10 @@ from clip_smu.figures import (
     slope_chart,
     write_figure,
 )
-from clip_smu.figures.charts import spread
-from clip_smu.figures.curves import DEFAULT_ATTRIBUTES, thinned
-from clip_smu.figures.qualitative import _rows, encoded_readings
-from clip_smu.figures.series import way_of
-from clip_smu.methods import load_method
+from clip_smu.report.figures.charts import spread
+from clip_smu.report.figures.curves import DEFAULT_ATTRIBUTES, thinned
+from clip_smu.report.figures.qualitative import _rows, encoded_readings
+from clip_smu.report.figures.series import way_of
 
 FEW = ("Male", "Bald", "Square_Face")
 

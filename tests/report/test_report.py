@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from clip_smu.attributes import NAMES, SENSITIVE, by_name, resolve
 from clip_smu.cli import app
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, write_evaluation
-from clip_smu.interpreter import load_interpreter
+from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.report import report
 from clip_smu.report.findings import level, of_attribute, pairs_of_100
 from clip_smu.report.frames import LAW
 from clip_smu.report.markup import el, table
 from clip_smu.report.sources import read_source
+from clip_smu.words.attributes import NAMES, SENSITIVE, by_name, resolve
 from made_run import made_evaluation, write_run
 
 SCHEMA = json.loads(files("clip_smu").joinpath("data/report.schema.json").read_text(encoding="utf-8"))

@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
 from clip_smu.reproduction import PLANS, read_plan, reproduce
+from clip_smu.words.attributes import NAMES
 from toy_network import RIGHT, make_network, make_people
 
 PLAN = """

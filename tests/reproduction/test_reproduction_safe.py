@@ -20,7 +20,7 @@ from clip_smu.errors import ClipSmuError, InputError
 from clip_smu.reproduction import read_plan, reproduce
 from clip_smu.reproduction.data import PHOTOS, _inside
 from clip_smu.reproduction.stages import Stages
-from clip_smu.storage import claim_folder
+from clip_smu.storage.files import claim_folder
 from faces import toy_card, toy_data
 from toy_network import RIGHT, make_network, make_people
 
@@ -49,7 +49,7 @@ size = { width = 16, layers = 1, heads = 2 }
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from clip_smu.labels import write_labels, write_list
+    from clip_smu.labels.labels import write_labels, write_list
     from clip_smu.templates import save_templates
 
     folder = tmp_path_factory.mktemp("data")
@@ -281,7 +281,7 @@ def test_a_stage_killed_while_the_old_result_is_removed_goes_on(
 
 def test_a_damaged_evaluation_is_made_again(data: Path, tmp_path: Path) -> None:
     from clip_smu.evaluation import evaluate, read_evaluation
-    from clip_smu.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probes import ProbeConfig, fit_probe
 
     table, labels = toy_data(240)
     fit_probe(table, labels, tmp_path / "probe", config=ProbeConfig(folds=2))

@@ -17,20 +17,20 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from clip_smu.calibrate import Calibration
-from clip_smu.confounds import read_confounds
-from clip_smu.documents import DEEPEST, read_json, read_toml
 from clip_smu.encoders.cards import card, card_toml, read_card
-from clip_smu.erasure import Eraser, load_eraser
+from clip_smu.encoders.preprocessing import in_words, read_check
 from clip_smu.errors import ClipSmuError, EncoderError, InputError, InterpreterError
 from clip_smu.evaluation import read_evaluation
-from clip_smu.feeding import in_words, read_check
-from clip_smu.interpreter import Evidence, load_interpreter
-from clip_smu.methods import load_method
-from clip_smu.probe import Probe, load_probe
+from clip_smu.evaluation.confounds import read_confounds
+from clip_smu.evaluation.erasure import Eraser, load_eraser
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.interpreter import Evidence, load_interpreter
+from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.probe import Probe, load_probe
 from clip_smu.report.content import gather
 from clip_smu.report.sources import read_source
-from clip_smu.storage import claim_folder, write_json
+from clip_smu.storage.documents import DEEPEST, read_json, read_toml
+from clip_smu.storage.files import claim_folder, write_json
 from made_run import made_evaluation, write_run
 
 HUGE = 10**400
@@ -382,7 +382,7 @@ def test_a_tokenizer_that_panics_is_an_error(tmp_path: Path, monkeypatch: pytest
     """A panic of the native library is no ``Exception``."""
     import tokenizers
 
-    from clip_smu.text import TextEncoder, token_ids
+    from clip_smu.text.encoder import TextEncoder, token_ids
 
     panic = type("PanicException", (BaseException,), {})
 
@@ -407,7 +407,7 @@ def test_a_text_encoder_that_gives_nothing(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     shipped = load_interpreter().folder
     assert shipped is not None
-    from clip_smu.text import TextEncoder
+    from clip_smu.text.encoder import TextEncoder
 
     def model(value: float, width: int, name: str) -> Path:
         table = onnx.numpy_helper.from_array(np.full((1, width), value, np.float32), name)

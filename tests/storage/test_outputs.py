@@ -14,8 +14,8 @@ import pytest
 
 from clip_smu import cli
 from clip_smu.errors import InputError, StorageError
-from clip_smu.outputs import LOCK, holds_files, require_output, writes_folder
-from clip_smu.storage import JOB, atomic, claim_folder, storage_errors
+from clip_smu.storage.files import JOB, atomic, claim_folder, storage_errors
+from clip_smu.storage.outputs import LOCK, holds_files, require_output, writes_folder
 
 # command line before the output, whether the output is a folder, the option that names it; all inputs are missing
 WRITERS = {
@@ -152,7 +152,7 @@ def test_a_folder_that_vanishes_is_one_line(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from clip_smu.outputs import writes_folder
+from clip_smu.storage.outputs import writes_folder
 @writes_folder
 def job(output):
     print("held", flush=True)
@@ -228,7 +228,7 @@ def test_commands_hold_their_folder(
 CLEAR = """
 import os, sys, time
 from pathlib import Path
-from clip_smu import storage
+from clip_smu.storage import files as storage
 plain = Path.unlink
 def slow(self, *args, **kwargs):
     plain(self, *args, **kwargs)
@@ -276,7 +276,8 @@ def test_what_a_killed_run_was_just_writing_is_no_stranger(tmp_path: Path) -> No
 def test_a_probe_killed_between_its_two_files_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom clip_smu import probe\nfrom clip_smu.probes import *\n"
+        "import sys, time\nfrom pathlib import Path\nfrom clip_smu.interpreter import probe\n"
+        "from clip_smu.training.probes import *\n"
         "from faces import toy_data\nplain = probe.write_json\n"
         "def slow(*args):\n    print('weights', flush=True)\n    time.sleep(60)\n"
         "probe.write_json = slow if sys.argv[2] == 'slow' else plain\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clip_smu.errors import InputError, LabelError
-from clip_smu.textfiles import read_lines, read_text, separator_of
+from clip_smu.storage.textfiles import read_lines, read_text, separator_of
 
 TEXT = "Žižek/1.jpg\nann b/2.jpg\n"
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.interpreter import Evidence
-from clip_smu.labels import Labels
+from clip_smu.interpreter.interpreter import Evidence
+from clip_smu.labels.labels import Labels
 from clip_smu.metrics import delong
 from clip_smu.templates import Templates
 from faces import toy_card

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.encoders import EncoderCard, Face
+from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.encoder import Face
 from faces import toy_card
 
 Image = NDArray[np.uint8]

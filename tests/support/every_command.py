@@ -83,8 +83,8 @@ def prepare(folder: Path) -> None:
     from safetensors.torch import save_file
 
     from clip_smu.encoders.cards import write_card
-    from clip_smu.labels import write_labels, write_list
-    from clip_smu.nets.adaface import AdaFace
+    from clip_smu.encoders.conversion.adaface import AdaFace
+    from clip_smu.labels.labels import write_labels, write_list
     from clip_smu.templates import save_templates
     from toy_network import RIGHT, make_network, make_people
 

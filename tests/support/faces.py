@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.encoders.cards import EncoderCard, card
-from clip_smu.interpreter import Interpreter, load_interpreter
-from clip_smu.labels import Labels
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates
 
 DIM = 16

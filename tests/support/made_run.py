@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import apply, calibrate
-from clip_smu.comparison import compare
-from clip_smu.confounds import confounds
 from clip_smu.evaluation import Evaluation, Scored, metric_table, write_evaluation
+from clip_smu.evaluation.comparison import compare
+from clip_smu.evaluation.confounds import confounds
+from clip_smu.interpreter.calibration import apply, calibrate
+from clip_smu.words.attributes import NAMES
 
 METHODS = ("attribute", "multi-label", "binary")
 PHOTOS = 300

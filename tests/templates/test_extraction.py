@@ -19,14 +19,15 @@ import pytest
 from PIL import Image
 
 import deadly
-from clip_smu.encoders import EncoderOptions, load_encoder
-from clip_smu.encoding import encode_photos
+from clip_smu.encoders.encoder import EncoderOptions
+from clip_smu.encoders.encoding import encode_photos
+from clip_smu.encoders.load import load_encoder
 from clip_smu.errors import EncoderError, InputError
-from clip_smu.extraction import extract
-from clip_smu.images import decode
 from clip_smu.photos import Photo
+from clip_smu.photos.decode import decode
 from clip_smu.templates import read_rejected, read_templates
-from clip_smu.workers import Workers
+from clip_smu.templates.extraction import extract
+from clip_smu.templates.extraction.workers import Workers
 from faces import write_photo
 
 pytest.importorskip("dlib")
@@ -126,7 +127,7 @@ def test_several_processes_give_the_same_bytes(once: Path, photos: Path, tmp_pat
 def test_kill_9_and_resume_give_the_same_bytes(once: Path, photos: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     call = f"extract([{str(photos)!r}], {str(output)!r}, processes=1, shard_photos=5)"
-    code = f"from clip_smu.extraction import extract; {call}"
+    code = f"from clip_smu.templates.extraction import extract; {call}"
     for shard in (0, 2):  # killed early, and again in the middle
         job = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
         deadline = time.monotonic() + 60
@@ -156,7 +157,7 @@ def test_another_job_is_refused(once: Path, photos: Path) -> None:
 def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One encoder for all extractions of a test."""
     encoder = load_encoder("dlib")
-    monkeypatch.setattr("clip_smu.extraction.load_encoder", lambda *_: encoder)
+    monkeypatch.setattr("clip_smu.templates.extraction.load_encoder", lambda *_: encoder)
 
 
 def _redone(folder: Path, photos: Path) -> tuple[int, dict[str, int]]:
@@ -224,8 +225,8 @@ def test_compressed_tars_resume_too_however_little_may_be_held(
     again = extract([packed], tmp_path / "a", processes=1, shard_photos=5)
     assert (again.resumed, again.templates, again.rejected) == (26, once.templates, once.rejected)
     before = digest(tmp_path / "a")
-    monkeypatch.setattr("clip_smu.extraction.shards._HELD_BYTES", 100_000)
-    monkeypatch.setattr("clip_smu.extraction.shards._CHUNK_BYTES", 100_000)
+    monkeypatch.setattr("clip_smu.templates.extraction.shards._HELD_BYTES", 100_000)
+    monkeypatch.setattr("clip_smu.templates.extraction.shards._CHUNK_BYTES", 100_000)
     little = extract([packed], tmp_path / "a", processes=1, shard_photos=5)
     assert (little.photos, little.templates) == (26, once.templates)
     assert 0 < little.resumed < 26  # what does not fit is made anew

@@ -13,20 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from clip_smu.attributes import NAMES
 from clip_smu.cli import app
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.evaluation import evaluate
-from clip_smu.generation import generate
-from clip_smu.interpreter import Interpreter, load_interpreter
-from clip_smu.labels import Labels
-from clip_smu.likeness import Likeness, measure_likeness
-from clip_smu.methods import load_method, refuse_strangers
-from clip_smu.pairing import pair
-from clip_smu.probe import Probe
-from clip_smu.readings import interpret_store
+from clip_smu.evaluation.generation import generate
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+from clip_smu.interpreter.methods import load_method, refuse_strangers
+from clip_smu.interpreter.pairing import pair
+from clip_smu.interpreter.probe import Probe
+from clip_smu.interpreter.store_readings import interpret_store
+from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates, read_templates, save_templates
+from clip_smu.templates.likeness import Likeness, measure_likeness
+from clip_smu.words.attributes import NAMES
 from faces import dlib_like
 
 REASON = "does not look like a template of dlib"
@@ -190,7 +190,7 @@ def test_saved_and_loaded_with_either_method(shipped: Interpreter, tmp_path: Pat
 
 def test_fits_measure_it(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from clip_smu.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probes import ProbeConfig, fit_probe
 
     vectors = made_up_encoder(200, 24, 1).astype(np.float32)
     people = [f"p{row // 4}" for row in range(200)]

@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import Calibration
 from clip_smu.errors import ClipSmuError, TemplateError
-from clip_smu.interpreter import Evidence, Interpreter
-from clip_smu.readings import interpret_store
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.interpreter import Evidence, Interpreter
+from clip_smu.interpreter.store_readings import interpret_store
 from clip_smu.templates import (
     bounds,
     read_note,
@@ -30,7 +29,9 @@ from clip_smu.templates import (
 )
 from clip_smu.templates.footer import Chunk, chunks_of
 from clip_smu.templates.seal import content_key
+from clip_smu.words.attributes import NAMES
 from faces import DIM, slow_scores, toy_card, toy_data
+from places import DAMAGED
 
 BOMB = "no encoder's templates shrink so far"
 
@@ -400,4 +401,4 @@ def test_footers_as_pyarrow_reads_them(tmp_path: Path, compression: str) -> None
 
 def test_a_footer_that_ends_pyarrow_is_read() -> None:
     """Found by flipping bits: asked for this footer's columns, PyArrow 26 ends the process (an uncaught exception)."""
-    assert len(read_templates(Path(__file__).parent / "damaged/aborts.parquet").vectors) == 9
+    assert len(read_templates(DAMAGED / "aborts.parquet").vectors) == 9

@@ -14,6 +14,7 @@ import pytest
 
 from clip_smu.errors import TemplateError
 from clip_smu.templates import Store, is_templates, iter_templates, read_templates
+from places import DAMAGED
 
 ROWS = np.random.default_rng(5).normal(size=(6, 16)).astype(np.float32)
 NAMES = [f"p{k // 2}/{k}.jpg" for k in range(6)]
@@ -231,10 +232,10 @@ def test_hdf5_that_hangs_or_crashes_its_library(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(hdf5, "PATIENCE", 3.0)
     with pytest.raises(TemplateError, match=r"HDF5 read for 3 s without a result|cannot be read"):
-        read_templates(Path(__file__).parent / "damaged/endless.h5")
+        read_templates(DAMAGED / "endless.h5")
     monkeypatch.setattr(hdf5.sys, "executable", "/bin/false")
     with pytest.raises(TemplateError, match=r"HDF5 failed on it \(exit code 1\)"):
-        read_templates(Path(__file__).parent / "damaged/endless.h5")
+        read_templates(DAMAGED / "endless.h5")
 
 
 def test_hdf5_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.captions import paper_caption, prompts
 from clip_smu.errors import (
     ClipSmuError,
     InputError,
@@ -26,17 +24,20 @@ from clip_smu.errors import (
     StorageError,
     TemplateError,
 )
-from clip_smu.interpreter import load_interpreter
-from clip_smu.labels import Labels
+from clip_smu.interpreter.interpreter import load_interpreter
+from clip_smu.labels.labels import Labels
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import paper_caption, prompts
 from faces import DIM, slow_scores, toy_card, toy_data
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from clip_smu import towers, training  # noqa: E402
-from clip_smu.fitting import FitConfig, fit  # noqa: E402
-from clip_smu.text import TextEncoder  # noqa: E402
-from clip_smu.towers import TowerSize  # noqa: E402
+from clip_smu.text.encoder import TextEncoder  # noqa: E402
+from clip_smu.training import text_encoders as towers  # noqa: E402
+from clip_smu.training import trainer as training  # noqa: E402
+from clip_smu.training.fit import FitConfig, fit  # noqa: E402
+from clip_smu.training.text_encoders import TowerSize  # noqa: E402
 
 TINY = FitConfig(size=TowerSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2, device="cpu")
 SMALL = {
@@ -103,7 +104,8 @@ def test_same_seed_same_weights_and_killed_and_resumed_too(
     """Killed on the way; the weights' bytes are those of the run without a break."""
     output = tmp_path / "it"
     code = (
-        "from faces import toy_data; from test_fitting import SMALL; from clip_smu import fitting, training\n"
+        "from faces import toy_data; from test_fitting import SMALL; "
+        "from clip_smu.training import fit as fitting, trainer as training\n"
         "training.SAVE_EVERY = 0.05\n"
         f"fitting.fit(*toy_data(), {str(output)!r}, config=SMALL[{objective!r}])"
     )

@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import calibrate
 from clip_smu.errors import InputError, LabelError
-from clip_smu.evidence import gather_evidence
-from clip_smu.interpreter import Interpreter, load_interpreter
-from clip_smu.labels import Labels
-from clip_smu.sampling import identity_folds
+from clip_smu.interpreter.calibration import calibrate
+from clip_smu.interpreter.evidence import gather_evidence
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+from clip_smu.labels.labels import Labels
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.words.attributes import NAMES
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")
 
-from clip_smu import fitting  # noqa: E402
-from clip_smu.fitting import FitConfig, fit  # noqa: E402
-from clip_smu.objectives import OBJECTIVES  # noqa: E402
-from clip_smu.towers import TowerSize  # noqa: E402
-from clip_smu.training import Trainer  # noqa: E402
+from clip_smu.training import fit as fitting  # noqa: E402
+from clip_smu.training.fit import FitConfig, fit  # noqa: E402
+from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
+from clip_smu.training.text_encoders import TowerSize  # noqa: E402
+from clip_smu.training.trainer import Trainer  # noqa: E402
 
 TINY = FitConfig(size=TowerSize(8, 1, 1), steps=30, folds=3, device="cpu", seed=2)
 STEPS = (7, 21, 12, 9, 30, 8)  # the best ones of the folds

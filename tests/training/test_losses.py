@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from clip_smu.losses import (  # noqa: E402
+from clip_smu.training.losses import (  # noqa: E402
     FIRST_T,
     attribute_loss,
     balance_weights,

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.joined import labelled
-from clip_smu.labels import Labels
-from clip_smu.logistic import fit_logistic
-from clip_smu.methods import load_method
+from clip_smu.interpreter.methods import load_method
+from clip_smu.labels.joined import labelled
+from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import fit_logistic
 from clip_smu.templates import Templates, save_templates
+from clip_smu.words.attributes import NAMES
 from faces import DIM, toy_card, toy_data
 
 torch = pytest.importorskip("torch")
 
-from clip_smu import probes  # noqa: E402
-from clip_smu.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward, train_binary  # noqa: E402
+from clip_smu.training import probes  # noqa: E402
+from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward, train_binary  # noqa: E402
 
 FAST = {
     "multi-label": ProbeConfig("multi-label", learning_rate=0.02, epochs=15, standardise=True, folds=2),

@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.calibrate import calibrate
 from clip_smu.errors import InputError, LabelError
-from clip_smu.evidence import gather_evidence, verdict_errors
-from clip_smu.labels import Labels
-from clip_smu.logistic import fit_logistic, sweep_strength
+from clip_smu.interpreter.calibration import calibrate
+from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
+from clip_smu.interpreter.probe import Probe
+from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc, delong
-from clip_smu.persons import persons_apart
-from clip_smu.probe import Probe
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import fit_logistic, sweep_strength
+from clip_smu.metrics.persons import persons_apart
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")
 
-from clip_smu import probes  # noqa: E402
-from clip_smu.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward  # noqa: E402
+from clip_smu.training import probes  # noqa: E402
+from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward  # noqa: E402
 
 SMALL = ProbeConfig(folds=3, strengths=(0.01, 1.0), seed=3)
 

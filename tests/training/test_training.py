@@ -12,20 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.captions import caption, paper_caption, prompt, prompts, settled
 from clip_smu.errors import InputError, LabelError
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import caption, paper_caption, prompt, prompts, settled
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from clip_smu import objectives, towers, training  # noqa: E402
-from clip_smu.fitting import FitConfig, fit  # noqa: E402
-from clip_smu.interpreter import load_interpreter  # noqa: E402
-from clip_smu.objectives import OBJECTIVES  # noqa: E402
+from clip_smu.interpreter.interpreter import load_interpreter  # noqa: E402
 from clip_smu.text.clip_tokenizer import END, START  # noqa: E402
-from clip_smu.towers import TowerSize  # noqa: E402
+from clip_smu.training import objectives  # noqa: E402
+from clip_smu.training import text_encoders as towers  # noqa: E402
+from clip_smu.training import trainer as training  # noqa: E402
+from clip_smu.training.fit import FitConfig, fit  # noqa: E402
+from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
+from clip_smu.training.text_encoders import TowerSize  # noqa: E402
 
 SMALL = FitConfig(
     size=TowerSize(16, 1, 2), steps=20, captions=24, batch_size=32, learning_rate=1e-2, device="cpu"
@@ -368,7 +370,7 @@ def test_settings_that_this_machine_cannot_serve(monkeypatch: pytest.MonkeyPatch
         replace(SMALL, device="cuda").check()
     with pytest.raises(InputError, match="precision must be one of float32, bf16, fp16, not 'int8'"):
         replace(SMALL, precision="int8").check()
-    monkeypatch.setattr("clip_smu.fitting.find_spec", lambda name: None)
+    monkeypatch.setattr("clip_smu.training.fit.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install tensorboard"):
         replace(SMALL, tensorboard=True).check()
 

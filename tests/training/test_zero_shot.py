@@ -15,16 +15,16 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from clip_smu import cli
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.captions import paper_caption, prompt, prompts
-from clip_smu.encoders import card
+from clip_smu.encoders.cards import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, LabelError, TemplateError
-from clip_smu.interpreter import load_interpreter
-from clip_smu.labels import Labels
-from clip_smu.sampling import identity_folds
+from clip_smu.interpreter.interpreter import load_interpreter
+from clip_smu.labels.labels import Labels
+from clip_smu.metrics.folds import identity_folds
 from clip_smu.templates import Templates, save_templates
-from clip_smu.text import TextEncoder
-from clip_smu.zero_shot import zero_shot
+from clip_smu.text.encoder import TextEncoder
+from clip_smu.training.zero_shot import zero_shot
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import paper_caption, prompt, prompts
 
 DIM = 128
 
@@ -351,8 +351,8 @@ def test_readings_of_clip_are_its_logits(golden: Path, shared: Path, tmp_path: P
     from safetensors.torch import save_file
 
     import fill_rule
-    from clip_smu.convert import convert
-    from clip_smu.nets import clip
+    from clip_smu.encoders.conversion import clip
+    from clip_smu.encoders.conversion.convert import convert
 
     state = fill_rule.filled(clip.official_shapes(32), fill_rule.GAIN["clip"])
     save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / "clip.safetensors")

@@ -19,10 +19,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clip_smu import captions
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.captions import caption, describe, paper_caption, prompt, prompts, vocabulary, words
 from clip_smu.errors import InputError, LabelError
+from clip_smu.words import captions
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import caption, describe, paper_caption, prompt, prompts, vocabulary, words
+from places import GOLDEN
 
 # ---------------------------------------------------------------- the checker
 
@@ -96,9 +97,7 @@ SCALP_HAIR = {"Wavy_Hair", "Bangs", *EXCLUSIVE[2]}
 
 ACCURACY = {
     row["name"]: row["accuracy"]
-    for row in json.loads((Path(__file__).parent / "golden" / "maad_attributes.json").read_text())[
-        "attributes"
-    ]
+    for row in json.loads((GOLDEN / "maad_attributes.json").read_text())["attributes"]
 }
 
 

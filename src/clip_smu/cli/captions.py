@@ -12,10 +12,10 @@ from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
-from clip_smu.harmless import visible
+from clip_smu.storage.harmless import visible
 
 if TYPE_CHECKING:
-    from clip_smu.generation import CaptionScores
+    from clip_smu.evaluation.generation import CaptionScores
 
 
 def zero_shot(
@@ -48,7 +48,7 @@ def zero_shot(
     column: Column = None,
 ) -> None:
     """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained."""
-    from clip_smu.zero_shot import zero_shot as run
+    from clip_smu.training.zero_shot import zero_shot as run
 
     made = run(
         text_encoder, output,
@@ -91,10 +91,10 @@ def captions(
     column: Column = None,
 ) -> None:
     """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways."""
-    from clip_smu.generation import CaptionConfig, compare_ways, write_captions, write_figures
-    from clip_smu.labels import read_labels, read_list
-    from clip_smu.methods import load_method
-    from clip_smu.outputs import require_output
+    from clip_smu.evaluation.generation import CaptionConfig, compare_ways, write_captions, write_figures
+    from clip_smu.interpreter.methods import load_method
+    from clip_smu.labels.labels import read_labels, read_list
+    from clip_smu.storage.outputs import require_output
 
     if output is None and labels is None:
         raise InputError("nothing to do: give --output for captions, --labels for figures, or both")

@@ -14,7 +14,7 @@ from clip_smu.cli.show import note, show, stage_bars, write
 if TYPE_CHECKING:
     import numpy as np
 
-    from clip_smu.confounds import Conditional, Confounds
+    from clip_smu.evaluation.confounds import Conditional, Confounds
 
 
 def confounds(
@@ -55,7 +55,7 @@ def confounds(
     column: Column = None,
 ) -> None:
     """Say which readings are really of another attribute, of photo quality, or of the probe's own memory."""
-    from clip_smu.confounds import confounds as run
+    from clip_smu.evaluation.confounds import confounds as run
 
     with starts_anew(output), stage_bars() as progress:
         made = run(
@@ -81,7 +81,7 @@ def confounds(
 def _show_conditional(one: Conditional, top: int) -> None:
     from rich.table import Table
 
-    from clip_smu.confounds.conditional import groups
+    from clip_smu.evaluation.confounds.conditional import groups
 
     no, yes = groups(one.by)
     write(f"within {one.by}")

@@ -14,7 +14,7 @@ from clip_smu.cli.show import byte_bar, note, progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
-    from clip_smu.feeding import Feeding
+    from clip_smu.encoders.preprocessing import Feeding
 
 app = typer.Typer(
     help="The face recognition models whose templates can be read: list, show, pull, convert, check.",
@@ -68,8 +68,8 @@ def pull(
     ] = False,
 ) -> None:
     """Fetch the weights of an encoder; broken off and run again, it goes on."""
-    from clip_smu.downloads import pull as run
     from clip_smu.encoders.cards import CARDS, card
+    from clip_smu.encoders.downloads import pull as run
 
     row = next((one for one in CARDS if one.name == name), None) or card(name)
     write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
@@ -102,7 +102,6 @@ def convert(
 
     It is called ARCHITECTURE-XXXXXXXX, by the first digits of the checkpoint's sha256: two checkpoints, two names.
     """
-    from clip_smu.documents import sha256_of
     from clip_smu.encoders.cards import (
         CARD_FILE,
         checkpoint_name,
@@ -110,12 +109,13 @@ def convert(
         weights_folder,
         write_card,
     )
-    from clip_smu.outputs import require_output
-    from clip_smu.textfiles import require_file
+    from clip_smu.storage.documents import sha256_of
+    from clip_smu.storage.outputs import require_output
+    from clip_smu.storage.textfiles import require_file
 
     if channels not in (None, "RGB", "BGR"):
         raise InputError(f"--channels is RGB or BGR, not {channels!r}")
-    from clip_smu.convert import convert as run
+    from clip_smu.encoders.conversion.convert import convert as run
 
     if output is not None:
         require_output(output, folder=True)
@@ -155,10 +155,11 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Verify persons with an encoder, and find out whether it is fed wrongly."""
-    from clip_smu.encoders import EncoderOptions, load_encoder
-    from clip_smu.feeding import check_feeding
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.encoders.load import load_encoder
+    from clip_smu.encoders.preprocessing import check_feeding
+    from clip_smu.metrics.verification import pairs_of_identities, read_pairs
     from clip_smu.photos import iter_photos
-    from clip_smu.verification import pairs_of_identities, read_pairs
 
     if (pairs is None) != identities:
         raise InputError("give either --pairs pairs.txt or --identities")
@@ -189,9 +190,10 @@ def heads(
     landmarks: Landmarks = None,
 ) -> None:
     """Read SwinFace's 42 heads from photos, one JSON object a face: an image-side reference."""
-    from clip_smu.encoders import EncoderOptions, load_encoder
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.encoders.heads import read_heads
+    from clip_smu.encoders.load import load_encoder
     from clip_smu.encoders.onnx import OnnxEncoder
-    from clip_smu.heads import read_heads
     from clip_smu.photos import iter_photos
 
     encoder = load_encoder(model, EncoderOptions(detector, align=align, landmarks=landmarks), card_file=card)

@@ -11,7 +11,7 @@ from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import show, stage_bars, write
 
 if TYPE_CHECKING:
-    from clip_smu.erasure import Erasure, Reread
+    from clip_smu.evaluation.erasure import Erasure, Reread
 
 _LOST = 5  # attributes besides the erased ones whose loss is shown
 
@@ -44,8 +44,8 @@ def erase(
     column: Column = None,
 ) -> None:
     """Erase attributes from templates, and measure what can still be read and who is still recognised."""
-    from clip_smu.erasure import erase as run
-    from clip_smu.methods import load_method
+    from clip_smu.evaluation.erasure import erase as run
+    from clip_smu.interpreter.methods import load_method
 
     methods = [load_method(path) for path in method or []]
     with stage_bars() as progress:

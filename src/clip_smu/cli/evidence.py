@@ -12,11 +12,11 @@ from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import csv_rows, note, show, stage_bars, write
 from clip_smu.errors import InputError
-from clip_smu.storage import finite
+from clip_smu.storage.files import finite
 
 if TYPE_CHECKING:
-    from clip_smu.comparison import Comparison
     from clip_smu.evaluation import Evaluation
+    from clip_smu.evaluation.comparison import Comparison
 
 _LABELS = (
     "AUC with its 95 % interval, which counts persons, not photos; yes/no: photos with a known label; labels: how "
@@ -77,8 +77,8 @@ def evaluate(
     column: Column = None,
 ) -> None:
     """Measure how well interpreters and probes read labelled templates."""
+    from clip_smu.encoders.preprocessing import in_words
     from clip_smu.evaluation import evaluate as run
-    from clip_smu.feeding import in_words
 
     _one_form(as_json, as_csv)
     with starts_anew(output), stage_bars() as progress:
@@ -122,8 +122,8 @@ def compare(
     as_csv: AsCsv = False,
 ) -> None:
     """Say which attributes A's templates encode more than B's, with intervals and adjusted p."""
-    from clip_smu.comparison import compare as run
-    from clip_smu.outputs import require_output
+    from clip_smu.evaluation.comparison import compare as run
+    from clip_smu.storage.outputs import require_output
 
     _one_form(as_json, as_csv)
     if len(evaluations) > 2:
@@ -175,7 +175,7 @@ def _show_evaluation(made: Evaluation) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clip_smu.attributes import by_name
+    from clip_smu.words.attributes import by_name
 
     rows = made.table.to_pylist()
     for method in made.methods:
@@ -221,7 +221,7 @@ def _show_comparison(made: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clip_smu.attributes import by_name
+    from clip_smu.words.attributes import by_name
 
     show(Text(f"A: {made.method_a} ({made.encoder_a})   B: {made.method_b} ({made.encoder_b})", style="bold"))
     table = Table(box=None, pad_edge=False, header_style="dim")

@@ -48,11 +48,11 @@ def extract(
     overwrite: Overwrite = False,
 ) -> None:
     """Turn photos into templates, on all cores; killed and run again, it goes on."""
-    from clip_smu.encoders import EncoderOptions
     from clip_smu.encoders.cards import own_encoder
-    from clip_smu.extraction import extract as run
-    from clip_smu.outputs import require_output
+    from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.photos import count_photos, left_out_line
+    from clip_smu.storage.outputs import require_output
+    from clip_smu.templates.extraction import extract as run
 
     options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)
     require_output(output, folder=True)

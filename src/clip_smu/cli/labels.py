@@ -13,7 +13,7 @@ from clip_smu.cli.show import note, write
 from clip_smu.cli.show import show as show_table
 
 if TYPE_CHECKING:
-    from clip_smu.preparation import PreparationReport, Summary
+    from clip_smu.labels.preparation import PreparationReport, Summary
 
 app = typer.Typer(
     help="Attribute labels: convert other data sets' into MAAD-Face's form, show them, prepare a training set.",
@@ -35,7 +35,7 @@ def convert(
     ],
 ) -> None:
     """Write the labels of a data set in the MAAD form, and its lists."""
-    from clip_smu.datasets import convert as run
+    from clip_smu.labels.datasets import convert as run
 
     done = run(source, form, output)
     write(f"{done.labels}: {done.photos} photos of {done.persons} persons")
@@ -56,8 +56,8 @@ def show(
     column: Column = None,
 ) -> None:
     """Count what labels say of each attribute, and how they join with templates."""
-    from clip_smu.labels import read_labels, read_list
-    from clip_smu.preparation import summarise
+    from clip_smu.labels.labels import read_labels, read_list
+    from clip_smu.labels.preparation import summarise
     from clip_smu.templates import read_templates
 
     found = summarise(
@@ -89,9 +89,9 @@ def prepare(
     column: Column = None,
 ) -> None:
     """Take the photos that can be trained on; say how many each step removed."""
-    from clip_smu.labels import read_labels, read_list, write_list
-    from clip_smu.outputs import require_output
-    from clip_smu.preparation import prepare as run
+    from clip_smu.labels.labels import read_labels, read_list, write_list
+    from clip_smu.labels.preparation import prepare as run
+    from clip_smu.storage.outputs import require_output
 
     if output is not None:
         require_output(output, folder=False)
@@ -112,7 +112,7 @@ def prepare(
 def _show(found: Summary) -> None:
     from rich.table import Table
 
-    from clip_smu.attributes import NAMES
+    from clip_smu.words.attributes import NAMES
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("attribute", no_wrap=True)

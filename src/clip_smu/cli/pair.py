@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clip_smu.encoders import Encoder, EncoderOptions
-    from clip_smu.methods import Method
-    from clip_smu.pairing import PairReading, Threshold
+    from clip_smu.encoders.encoder import Encoder, EncoderOptions
+    from clip_smu.interpreter.methods import Method
+    from clip_smu.interpreter.pairing import PairReading, Threshold
 
 REMINDER = (
     "LLR: log10 of how much likelier this is of one person than of two; not to be added up, for attributes depend on "
@@ -73,9 +73,9 @@ def pair(
     column: Column = None,
 ) -> None:
     """Say whether two faces match, and which attributes speak for it or against it."""
-    from clip_smu.encoders import EncoderOptions
-    from clip_smu.methods import load_method
-    from clip_smu.pairing import pair as run
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.interpreter.methods import load_method
+    from clip_smu.interpreter.pairing import pair as run
 
     method = load_method(interpreter)
     limit = _limit(threshold, calibration, pairs, far, column)
@@ -108,9 +108,9 @@ def _limit(
         return threshold
     if threshold is not None:
         raise InputError("--threshold and --calibration exclude each other: choose one")
-    from clip_smu.pairing import find_threshold
+    from clip_smu.interpreter.pairing import find_threshold
+    from clip_smu.metrics.verification import read_pairs
     from clip_smu.templates import read_templates
-    from clip_smu.verification import read_pairs
 
     return find_threshold(
         read_templates(store(calibration, column)), read_pairs(pairs), far, f"{pairs.name} in {calibration}"
@@ -136,8 +136,8 @@ def _templates(
             found[one] = _stored(method, path, photo, column)
             continue
         if model is None:
-            from clip_smu.encoders import card, load_encoder
-            from clip_smu.encoders.cards import own_encoder
+            from clip_smu.encoders.cards import card, own_encoder
+            from clip_smu.encoders.load import load_encoder
 
             name = own_encoder(encoder or method.encoder, card_file)
             method.check_templates(card(name), None)
@@ -147,7 +147,7 @@ def _templates(
 
 
 def _photographed(model: Encoder, path: str) -> NDArray[np.float32]:
-    from clip_smu.encoding import encode_photos
+    from clip_smu.encoders.encoding import encode_photos
     from clip_smu.photos import iter_photos
 
     photos = iter_photos([path])
@@ -194,7 +194,7 @@ def _stored(method: Method, path: str, photo: str, column: str | None) -> NDArra
 
 def _whole_name(photo: str, path: str, column: str | None) -> str:
     """The name in the store that matches what was given, or, where none does, what was given."""
-    from clip_smu.names import match
+    from clip_smu.photos.names import match
     from clip_smu.templates import iter_templates
 
     images = [image for part in iter_templates(store(path, column)) for image in part.images]

@@ -55,7 +55,7 @@ def probe(
 
     if find_spec("torch") is None:
         raise MissingExtraError("probe", "train")
-    from clip_smu.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probes import ProbeConfig, fit_probe
 
     settings = ProbeConfig(
         kind=kind, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size, standardise=standardise,

@@ -28,14 +28,14 @@ from clip_smu.cli.options import (
 )
 from clip_smu.cli.show import csv_rows, note, progress_bar, show, write
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
-from clip_smu.harmless import visible
+from clip_smu.storage.harmless import visible
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clip_smu.encoders import EncoderOptions
-    from clip_smu.interpreter import Interpretation, Interpreter
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.interpreter.interpreter import Interpretation, Interpreter
 
 EVIDENCE = (
     "AUC, its 95 % interval and the numbers of yes and no are from persons that training did not see; labels: how "
@@ -72,8 +72,8 @@ def interpret(
     column: Column = None,
 ) -> None:
     """Say what each face's template gives away."""
-    from clip_smu.encoders import EncoderOptions
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     reader = load_interpreter(interpreter)
     hidden = _hidden(reader, hide, attributes)
@@ -128,9 +128,9 @@ def ask(
     """Rank faces by how well their templates fit a question in free words."""
     import heapq
 
-    from clip_smu.encoders import EncoderOptions
-    from clip_smu.hiding import refuse_question
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.interpreter.interpreter import load_interpreter
+    from clip_smu.words.hiding import refuse_question
 
     refuse_question(question, hide)
     reader = load_interpreter(interpreter)
@@ -167,7 +167,7 @@ def ask(
 
 def words(interpreter: InterpreterName = "dlib-lfw") -> None:
     """List the words that an interpreter's text encoder was trained on."""
-    from clip_smu.interpreter import load_interpreter
+    from clip_smu.interpreter.interpreter import load_interpreter
 
     write("\n".join(sorted(load_interpreter(interpreter).known_words)))
 
@@ -199,7 +199,7 @@ def _batches(
     """Faces of templates and photos alike, in the order of the command line (templates first)."""
     import numpy as np
 
-    from clip_smu.example import example_photo
+    from clip_smu.photos.example import example_photo
     from clip_smu.templates import is_templates
 
     given = [*(inputs or []), *([str(example_photo())] if example else [])]
@@ -211,11 +211,11 @@ def _batches(
         yield from _stored(reader, one, column)
     if not photos:
         return
-    from clip_smu.encoders import card, load_encoder
-    from clip_smu.encoders.cards import own_encoder
-    from clip_smu.encoding import encode_photos
-    from clip_smu.interpreter import stranger
-    from clip_smu.methods import readable
+    from clip_smu.encoders.cards import card, own_encoder
+    from clip_smu.encoders.encoding import encode_photos
+    from clip_smu.encoders.load import load_encoder
+    from clip_smu.interpreter.interpreter import stranger
+    from clip_smu.interpreter.methods import readable
     from clip_smu.photos import iter_photos, left_out_line
 
     name = own_encoder(encoder or reader.encoder, card_file)
@@ -237,7 +237,7 @@ def _batches(
 
 
 def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[_Batch]:
-    from clip_smu.methods import refuse_strangers, unreadable
+    from clip_smu.interpreter.methods import refuse_strangers, unreadable
     from clip_smu.templates import iter_templates
 
     for number, part in enumerate(iter_templates(store(path, column))):
@@ -285,7 +285,7 @@ def _interpret_store(
     overwrite: bool,
     column: str | None,
 ) -> None:
-    from clip_smu.readings import interpret_store
+    from clip_smu.interpreter.store_readings import interpret_store
     from clip_smu.templates import is_templates
 
     if len(inputs) != 1 or not is_templates(inputs[0], column):
@@ -309,7 +309,7 @@ def _interpret_store(
 
 def _hidden(reader: Interpreter, hide: str, only: str) -> list[str]:
     """Names to leave out: those hidden, and those that are not among the attributes asked for."""
-    from clip_smu.hiding import hidden_names
+    from clip_smu.words.hiding import hidden_names
 
     hidden, shown = hidden_names(hide), hidden_names(only) if only else set(reader.attributes)
     names = [name for name in reader.attributes if name in hidden or name not in shown]

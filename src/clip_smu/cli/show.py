@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from clip_smu.harmless import cell, visible
+from clip_smu.storage.harmless import cell, visible
 
 FIRST_S, EVERY_S = 30.0, 60.0  # when a job without a terminal says where it is
 _SETTLED_S = 2.0  # what is done before that was there already, and says nothing of the speed

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from clip_smu.documents import read_toml
 from clip_smu.errors import EncoderError
+from clip_smu.storage.documents import read_toml
 
 ALIGNMENTS = ("dlib-chip", "five-point-112", "box", "none")
 FITS = ("umeyama", "adaface")
@@ -52,7 +52,7 @@ class EncoderCard:
         sources: where the weights come from; ``encoders pull`` takes the first https address.
         sha256: hash of the weights file, hex; empty if not known before it is made or given.
         paper: reference.
-        fit: how the five points are fitted: ``umeyama`` or ``adaface``; see :mod:`clip_smu.align`.
+        fit: how the five points are fitted: ``umeyama`` or ``adaface``; see :mod:`clip_smu.faces.alignment`.
         filename: of the ONNX file in the encoder's cache folder; empty if it has none.
         norm_output: name of an ONNX output (N, 1) that gives the norm; empty: the norm of the template
             before normalisation.
@@ -251,7 +251,7 @@ def own_card(values: dict[str, Any]) -> EncoderCard:
 
 def write_card(path: Path, row: EncoderCard) -> None:
     """Writes a card as TOML, atomically."""
-    from clip_smu.storage import atomic
+    from clip_smu.storage.files import atomic
 
     with atomic(path) as temporary:
         temporary.write_text(card_toml(row), encoding="utf-8")
@@ -270,7 +270,7 @@ def converted_card(
     """The card of an ONNX file that ``convert`` made; ``None`` for a text tower, which is no encoder.
 
     Args:
-        architecture: a name of :data:`clip_smu.convert.ARCHITECTURES`.
+        architecture: a name of :data:`clip_smu.encoders.conversion.convert.ARCHITECTURES`.
         called: as :func:`checkpoint_name` says.
         path: the ONNX file.
         digest: its sha256.
@@ -293,7 +293,7 @@ def converted_card(
 
 
 def _own(name: str) -> tuple[EncoderCard, Path]:
-    from clip_smu.encoders.files import sha256
+    from clip_smu.storage.digests import sha256
 
     model, _, given = name.removeprefix(ONNX).partition(CARD)
     path = Path(model)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.detect import Detection, order
-from clip_smu.detect.dlib import Dlib, DlibDetector, points_of
-from clip_smu.encoders import EncoderOptions, Face
 from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.encoder import EncoderOptions, Face
 from clip_smu.errors import EncoderError
+from clip_smu.faces.detection import Detection, order
+from clip_smu.faces.dlib import Dlib, DlibDetector, points_of
 
 CHIP = 150
 PADDING = 0.25
@@ -25,7 +25,7 @@ _LEFT_EYE, _RIGHT_EYE, _NOSE = (2, 3), (0, 1), 4
 
 
 class DlibEncoder:
-    """dlib's face recognition as an :class:`~clip_smu.encoders.Encoder`; templates have a norm near 1.4."""
+    """dlib's face recognition as an :class:`~clip_smu.encoders.encoder.Encoder`; templates have a norm near 1.4."""
 
     def __init__(self, card: EncoderCard, options: EncoderOptions) -> None:
         if options.detector not in (None, "dlib", "hog", "cnn"):

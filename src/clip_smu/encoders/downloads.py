@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip_smu.encoders.cards import EncoderCard, weights_folder
-from clip_smu.encoders.files import sha256
 from clip_smu.errors import EncoderError
-from clip_smu.storage import storage_errors
+from clip_smu.storage.digests import sha256
+from clip_smu.storage.files import storage_errors
 
 ATTEMPTS = 4  # connections that one call opens before it gives up on a line that keeps breaking
 TIMEOUT_S = 30.0
@@ -53,7 +53,7 @@ def pull(
     """Fetches the weights of an encoder into its cache folder; nothing is fetched that is there already.
 
     Args:
-        card: a row of :data:`clip_smu.encoders.CARDS`.
+        card: a row of :data:`clip_smu.encoders.cards.CARDS`.
         accept_licence: you have read and accept the licence of the weights, where it is restricted.
         cache: root of the cache; default $CLIP_SMU_CACHE or ~/.cache/clip-smu.
         progress: called with the bytes there are and the bytes there will be (None if not known).

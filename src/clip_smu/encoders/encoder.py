@@ -1,18 +1,15 @@
-"""Encoders: photos in, faces with templates out. Frozen, always."""
+"""What every encoder offers: photos in, faces with templates out. Frozen, always."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.encoders.cards import CARDS, EncoderCard, card, locate, own_encoder
-
-__all__ = ["CARDS", "Encoder", "EncoderCard", "EncoderOptions", "Face", "card", "load_encoder"]
+from clip_smu.encoders.cards import EncoderCard
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +52,7 @@ class EncoderOptions:
         landmarks: csv in VGGFace2's form with five points of one face a photo, instead of a detector.
 
     Example:
+        >>> from clip_smu import load_encoder
         >>> load_encoder("dlib", EncoderOptions(upsample=1, main_face=True)).card.name
         'dlib'
     """
@@ -84,41 +82,3 @@ class Encoder(Protocol):
             ImageError: a photo cannot be used at all: it is no crop, or the landmarks file lacks it.
         """
         ...
-
-
-def load_encoder(
-    name: str = "dlib",
-    options: EncoderOptions | None = None,
-    *,
-    card_file: Path | None = None,
-    threads: int = 1,
-) -> Encoder:
-    """Loads an encoder, ready to read photos.
-
-    Args:
-        name: a row of :data:`CARDS`, or ``onnx:PATH`` for anybody's model.
-        options: detection and alignment; defaults fit ordinary photos.
-        card_file: the card of an ``onnx:`` model; ``onnx:PATH?card=CARD.toml`` says the same in one string.
-        threads: of ONNX Runtime; one, because worker processes scale better.
-
-    Raises:
-        EncoderError: no such encoder, options that it does not know, or weights that are missing or wrong.
-        MissingExtraError: its packages are not installed.
-
-    Example:
-        >>> import numpy as np
-        >>> encoder = load_encoder("dlib")
-        >>> encoder.card.dim
-        128
-        >>> encoder.encode([np.zeros((64, 64, 3), np.uint8)])  # no face here
-        [[]]
-    """
-    row, weights = locate(own_encoder(name, card_file))
-    options = options or EncoderOptions()
-    if weights is None:
-        from clip_smu.encoders.dlib import DlibEncoder  # an optional package
-
-        return DlibEncoder(row, options)
-    from clip_smu.encoders.onnx import OnnxEncoder
-
-    return OnnxEncoder(row, weights, options, threads=threads)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.encoders import Encoder, Face
+from clip_smu.encoders.encoder import Encoder, Face
 from clip_smu.errors import ClipSmuError, ImageError
-from clip_smu.images import decode
 from clip_smu.photos import Photo
+from clip_smu.photos.decode import decode
 
 CHUNK_PIXELS = 32_000_000  # pixels held at once before they are encoded
 

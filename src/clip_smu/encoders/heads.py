@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from clip_smu.encoders.network import feed
 from clip_smu.encoders.onnx import OnnxEncoder
+from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
 from clip_smu.errors import EncoderError, ImageError
-from clip_smu.images import decode
-from clip_smu.nets.heads import HEAD_COLUMNS, HEADS
 from clip_smu.photos import Photo
+from clip_smu.photos.decode import decode
 
 OUTPUT = "heads"
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError
-from clip_smu.images import HEAD_BYTES, is_lfs_pointer
-from clip_smu.onnx_sessions import onnx_session
+from clip_smu.photos.decode import HEAD_BYTES, is_lfs_pointer
+from clip_smu.storage.onnx_sessions import onnx_session
 
 BATCH = 32  # faces a call
 _NORM_FLOOR = 1e-12

@@ -10,13 +10,13 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.align import Fit, similarity, warp
-from clip_smu.detect import Detection, order
-from clip_smu.encoders import EncoderOptions, Face
 from clip_smu.encoders.cards import EncoderCard
-from clip_smu.encoders.files import sha256
+from clip_smu.encoders.encoder import EncoderOptions, Face
 from clip_smu.encoders.network import BATCH, Network, feed
 from clip_smu.errors import EncoderError, ImageError
+from clip_smu.faces.alignment import Fit, similarity, warp
+from clip_smu.faces.detection import Detection, order
+from clip_smu.storage.digests import sha256
 
 ALIGNED = (112, 112)
 _STRIP = 16  # sides of a photo in this ratio, and more
@@ -43,7 +43,7 @@ class _Detector(Protocol):
 
 
 class OnnxEncoder:
-    """An ONNX network as an :class:`~clip_smu.encoders.Encoder`.
+    """An ONNX network as an :class:`~clip_smu.encoders.encoder.Encoder`.
 
     Args:
         card: how it must be fed.
@@ -203,7 +203,7 @@ class _Landmarks:
     """Five points of each photo from a csv in VGGFace2's form."""
 
     def __init__(self, path: Path) -> None:
-        from clip_smu.landmarks import read_landmarks
+        from clip_smu.faces.landmarks import read_landmarks
 
         self._path = path
         self._points = read_landmarks(path)
@@ -218,14 +218,14 @@ class _Landmarks:
 
 def _detector(options: EncoderOptions, threads: int) -> _Detector:
     if options.detector in (None, "mtcnn"):
-        from clip_smu.detect.mtcnn import MTCNN  # an optional package
+        from clip_smu.faces.mtcnn import MTCNN  # an optional package
 
         return MTCNN(main_face=options.main_face, threads=threads)
     if options.detector in ("hog", "cnn", "dlib"):
-        from clip_smu.detect.dlib import Dlib, DlibDetector  # an optional package
+        from clip_smu.faces.dlib import Dlib, DlibDetector  # an optional package
 
         return DlibDetector(Dlib(), cnn=options.detector == "cnn", upsample=options.upsample)
-    from clip_smu.detect.uniface import UnifaceDetector  # an optional package
+    from clip_smu.faces.uniface import UnifaceDetector  # an optional package
 
     return UnifaceDetector(options.detector)
 

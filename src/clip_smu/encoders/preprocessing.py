@@ -13,16 +13,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.documents import Count, checked, read_json
-from clip_smu.encoders import Encoder, EncoderCard
+from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.encoder import Encoder
 from clip_smu.encoders.onnx import Crop, OnnxEncoder, box_crop
 from clip_smu.errors import ImageError, InputError
-from clip_smu.images import decode
 from clip_smu.metrics import benjamini_hochberg
-from clip_smu.names import Matches, file_of, match
+from clip_smu.metrics.verification import Paired, Pairs, Verification, compare, cosine, verification
 from clip_smu.photos import Photo
-from clip_smu.records import FiguresForm
-from clip_smu.verification import Paired, Pairs, Verification, compare, cosine, verification
+from clip_smu.photos.decode import decode
+from clip_smu.photos.names import Matches, file_of, match
+from clip_smu.storage.documents import Count, Share, checked, read_json
 
 CHUNK = 64  # photos decoded at once
 VARIANT_PAIRS = 1000
@@ -36,6 +36,23 @@ _NORMALISATIONS = (
 )
 
 Image = NDArray[np.uint8]
+
+
+class FiguresForm(msgspec.Struct):
+    """Of a check of how an encoder is fed."""
+
+    accuracy: Share
+
+
+class FeedingForm(msgspec.Struct):
+    """What evidence keeps of such a check; see :func:`clip_smu.encoders.preprocessing.read_check`."""
+
+    encoder: str
+    figures: FiguresForm
+    photos: Count
+    rejected: dict[str, Count]
+    misfed: list[str]
+    tried: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +119,9 @@ def check_feeding(
     are corrected for the number of variants. Accuracy alone hardly sees a channel swap.
 
     Args:
-        encoder: from :func:`clip_smu.encoders.load_encoder`; only the main face of a photo counts.
+        encoder: from :func:`clip_smu.encoders.load.load_encoder`; only the main face of a photo counts.
         photos: those that the pairs name, and any others, which are left alone.
-        pairs: from :mod:`clip_smu.verification`.
+        pairs: from :mod:`clip_smu.metrics.verification`.
         variant_pairs: pairs that the variants see; 0 for no variants.
         progress: called with the photos done since the last call.
 
@@ -220,7 +237,7 @@ def in_words(check: dict[str, Any] | None) -> str:
 
 
 def find_photos(photos: Iterable[Photo], wanted: Sequence[str]) -> tuple[dict[str, Photo], Matches]:
-    """The photo of each wanted name that has one, and how the names matched; see :mod:`clip_smu.names`.
+    """The photo of each wanted name that has one, and how the names matched; see :mod:`clip_smu.photos.names`.
 
     Photos of other file names pass by and are not kept.
     """

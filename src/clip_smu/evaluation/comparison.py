@@ -16,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clip_smu.attributes import ATTRIBUTES
 from clip_smu.errors import InputError, LabelError
 from clip_smu.evaluation import Evaluation, read_evaluation, resample_auc, table_of, write_table
-from clip_smu.hiding import Hide, hidden_names
 from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
 from clip_smu.metrics.intervals import of_persons
+from clip_smu.metrics.persons import composed
 from clip_smu.metrics.ranking import check_level, weakness
-from clip_smu.names import distinct, match
-from clip_smu.persons import composed
+from clip_smu.photos.names import distinct, match
+from clip_smu.words.attributes import ATTRIBUTES
+from clip_smu.words.hiding import Hide, hidden_names
 
 A_MORE, B_MORE, NO_DIFFERENCE, NOT_TESTED = (
     "A encodes more",
@@ -306,7 +306,7 @@ def _method(evaluation: Evaluation, name: str | None, side: str) -> str:
 
 
 def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
-    """Rows of the photos that both have, in A's order, and what was refused; see :mod:`clip_smu.names`."""
+    """Rows of the photos that both have, in A's order, and what was refused; see :mod:`clip_smu.photos.names`."""
     for side, images in (("A", a.images), ("B", b.images)):
         again = len(images) - len(distinct(images)[1])
         if again:

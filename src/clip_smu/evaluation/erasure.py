@@ -28,23 +28,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES, resolve
-from clip_smu.documents import checked, read_json
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.hiding import Hide, hidden_names, shown_columns
-from clip_smu.joined import labelled, refuse_overlap
-from clip_smu.labels import Labelled, read_labels, read_list
-from clip_smu.logistic import fit_logistic
-from clip_smu.methods import Method
+from clip_smu.interpreter.methods import Method
+from clip_smu.interpreter.pairing import rows_of
+from clip_smu.labels.joined import labelled, refuse_overlap
+from clip_smu.labels.labels import Labelled, read_labels, read_list
 from clip_smu.metrics import AucInterval, delong
-from clip_smu.names import clean, match
-from clip_smu.outputs import writes_folder
-from clip_smu.pairing import rows_of
-from clip_smu.persons import count_persons, persons_apart
-from clip_smu.records import Dim, Sha256
-from clip_smu.sampling import identity_folds
-from clip_smu.storage import claim_folder, write_json
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import fit_logistic
+from clip_smu.metrics.persons import count_persons, persons_apart
+from clip_smu.metrics.verification import (
+    Paired,
+    Pairs,
+    Verification,
+    compare,
+    cosine,
+    pairs_of_identities,
+    read_pairs,
+    verification,
+)
+from clip_smu.photos.names import clean, match
+from clip_smu.storage.documents import Dim, Sha256, checked, read_json
+from clip_smu.storage.files import claim_folder, write_json
+from clip_smu.storage.outputs import writes_folder
+from clip_smu.storage.tensors import read_tensors, write_tensors
 from clip_smu.templates import (
     Source,
     Store,
@@ -59,17 +67,8 @@ from clip_smu.templates import (
 )
 from clip_smu.templates.shards import FORMAT
 from clip_smu.templates.table import joined
-from clip_smu.tensors import read_tensors, write_tensors
-from clip_smu.verification import (
-    Paired,
-    Pairs,
-    Verification,
-    compare,
-    cosine,
-    pairs_of_identities,
-    read_pairs,
-    verification,
-)
+from clip_smu.words.attributes import NAMES, resolve
+from clip_smu.words.hiding import Hide, hidden_names, shown_columns
 
 ROUNDS = 100  # corrections of the factors for the scaling to norm 1; LFW's templates need 5 to 13
 LEFT_OVER = 1e-9  # largest correlation between a scaled template's number and a label that counts as none

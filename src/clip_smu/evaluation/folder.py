@@ -23,13 +23,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES
-from clip_smu.documents import Count, Name, checked, read_json
+from clip_smu.encoders.preprocessing import FeedingForm
 from clip_smu.errors import InputError
-from clip_smu.harmless import cell
-from clip_smu.persons import persons_apart
-from clip_smu.records import FeedingForm
-from clip_smu.storage import atomic, storage_errors, write_json
+from clip_smu.metrics.persons import persons_apart
+from clip_smu.storage.documents import Count, Name, checked, read_json
+from clip_smu.storage.files import atomic, storage_errors, write_json
+from clip_smu.storage.harmless import cell
+from clip_smu.words.attributes import NAMES
 
 FORMAT = 1
 MANIFEST = "evaluation.json"
@@ -267,7 +267,7 @@ def write_table(table: pa.Table, path: Path, more: Mapping[str, Any] | None = No
 
 
 def _for_spreadsheets(table: pa.Table) -> pa.Table:
-    """The table with its texts as :func:`clip_smu.harmless.cell` has them."""
+    """The table with its texts as :func:`clip_smu.storage.harmless.cell` has them."""
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             texts = [cell(one) for one in table.column(place).to_pylist()]

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clip_smu.attributes import ATTRIBUTES
 from clip_smu.errors import InputError
 from clip_smu.evaluation.folder import Scored, table_of
 from clip_smu.evaluation.resampling import FPRS, RANKINGS, RATES, rates, resample, totals
 from clip_smu.metrics import MIN_CLASS, average_precision, delong, ece, eer, tpr_at_fpr
 from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.ranking import count_classes, weakness
+from clip_smu.words.attributes import ATTRIBUTES
 
 Floats = NDArray[np.float64]
 

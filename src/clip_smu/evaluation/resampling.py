@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.calibrate import ENCODED, NOT_ENCODED
 from clip_smu.evaluation.folder import Scored
+from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
 from clip_smu.metrics.ranking import check_identity, column, each_attribute
 
 Floats = NDArray[np.float64]

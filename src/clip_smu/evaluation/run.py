@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES
 from clip_smu.encoders.cards import differences
+from clip_smu.encoders.preprocessing import read_check
 from clip_smu.errors import EncoderError, InputError, TemplateError
 from clip_smu.evaluation.folder import (
     FORMAT,
@@ -31,14 +31,14 @@ from clip_smu.evaluation.folder import (
 )
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
 from clip_smu.evaluation.overlap import refuse_trained
-from clip_smu.feeding import read_check
-from clip_smu.hiding import Hide, shown_columns
-from clip_smu.labels import KEPT, Labels, join_rows, read_labels, read_list
-from clip_smu.methods import Method, load_method, refuse_strangers, unreadable
-from clip_smu.outputs import writes_folder
-from clip_smu.probe import Probe
-from clip_smu.storage import claim_folder
+from clip_smu.interpreter.methods import Method, load_method, refuse_strangers, unreadable
+from clip_smu.interpreter.probe import Probe
+from clip_smu.labels.labels import KEPT, Labels, join_rows, read_labels, read_list
+from clip_smu.storage.files import claim_folder
+from clip_smu.storage.outputs import writes_folder
 from clip_smu.templates import Source, Store, Templates, iter_templates, store_of
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.hiding import Hide, shown_columns
 
 _NOT_SAID = {
     "name",
@@ -116,7 +116,7 @@ def evaluate(
 
     Example:
         >>> import tempfile
-        >>> from clip_smu.attributes import NAMES
+        >>> from clip_smu.words.attributes import NAMES
         >>> rng = np.random.default_rng(0)  # made-up faces: chance is what they are worth
         >>> people = [f"person{row}" for row in range(60)]
         >>> face = load_method("dlib-lfw").centre  # the mean of real ones

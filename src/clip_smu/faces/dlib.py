@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.detect import Detection
 from clip_smu.errors import EncoderError, ImageError, MissingExtraError
+from clip_smu.faces.detection import Detection
 
 Image = NDArray[np.uint8]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
-from clip_smu.names import ABSENT, AMBIGUOUS, NameIndex
-from clip_smu.textfiles import read_header, require_encoding
+from clip_smu.photos.names import ABSENT, AMBIGUOUS, NameIndex
+from clip_smu.storage.textfiles import read_header, require_encoding
 
 COLUMNS = ("NAME_ID", "P1X", "P1Y", "P2X", "P2Y", "P3X", "P3Y", "P4X", "P4Y", "P5X", "P5Y")
 
@@ -30,7 +30,7 @@ class Landmarks(Mapping[str, NDArray[np.float32]]):
         self._points = points  # (N, 5, 2), in the same order
 
     def find(self, name: str) -> NDArray[np.float32] | str:
-        """The points of a photo whose name matches one here as :mod:`clip_smu.names` says, or why there are none.
+        """The points of a photo whose name matches one here, see :mod:`clip_smu.photos.names`, or why there are none.
 
         The first call makes an index of the names (0.3 GB for VGGFace2).
         """

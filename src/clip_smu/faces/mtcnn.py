@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.detect import Detection, order, prominence
-from clip_smu.detect.mtcnn_nets import sessions
 from clip_smu.errors import InputError
+from clip_smu.faces.detection import Detection, order, prominence
+from clip_smu.faces.mtcnn_nets import sessions
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
@@ -45,8 +45,8 @@ class MTCNN:
             first level of the pyramid would pass 4 megapixels; one above 50 megapixels is halved first.
         thresholds: least probability of a face after P-net, R-net and O-net.
         factor: ratio of one level of the pyramid to the one before.
-        main_face: give only the main face of a photo (the first of :func:`~clip_smu.detect.order`), and look for
-            smaller ones only where they could still be it: the same face at half the time or less where it is
+        main_face: give only the main face of a photo (the first of :func:`~clip_smu.faces.detection.order`), and look
+            for smaller ones only where they could still be it: the same face at half the time or less where it is
             large and central.
         threads: of ONNX Runtime; one, because workers or processes over photos scale better.
 
@@ -103,7 +103,7 @@ class MTCNN:
             if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
                 raise InputError(
                     f"expected RGB photos (height, width, 3) of uint8, found {photo.shape} of {photo.dtype}: "
-                    "decode with clip_smu.images"
+                    "decode with clip_smu.photos.decode"
                 )
             if min(photo.shape[:2]) >= self.min_face:  # else there is no level of the pyramid
                 by_size.setdefault(photo.shape, []).append(i)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import EncoderError, MissingExtraError
-from clip_smu.onnx_sessions import onnx_session
+from clip_smu.storage.onnx_sessions import onnx_session
 
 Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]

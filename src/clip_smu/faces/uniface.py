@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.detect import Detection
 from clip_smu.errors import EncoderError, MissingExtraError
+from clip_smu.faces.detection import Detection
 
 KINDS = {"scrfd": "SCRFD", "retinaface": "RetinaFace", "yolov5": "YOLOv5Face", "yolov8": "YOLOv8Face"}
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.metrics import delong
-from clip_smu.persons import persons_apart
+from clip_smu.metrics.persons import persons_apart
 
 Floats = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import ATTRIBUTES
-from clip_smu.calibrate import ENCODED, NOT_ENCODED, Calibration, apply
-from clip_smu.interpreter import Evidence
+from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, apply
+from clip_smu.interpreter.interpreter import Evidence
 from clip_smu.metrics import delong, ece
-from clip_smu.persons import persons_apart
+from clip_smu.metrics.persons import persons_apart
+from clip_smu.words.attributes import ATTRIBUTES
 
 
 def gather_evidence(

@@ -25,18 +25,18 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from clip_smu.attributes import by_name
-from clip_smu.calibrate import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
-from clip_smu.captions import describe, words
-from clip_smu.documents import checked, read_json, sha256_of
 from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
-from clip_smu.hiding import Hide, refuse_question, shown_columns
-from clip_smu.likeness import Likeness, saved_likeness
-from clip_smu.records import AttributeForm, InterpreterForm, MethodForm
-from clip_smu.storage import write_json
+from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
+from clip_smu.interpreter.records import AttributeForm, InterpreterForm, MethodForm
+from clip_smu.storage.documents import checked, read_json, sha256_of
+from clip_smu.storage.files import write_json
+from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
+from clip_smu.templates.likeness import Likeness, saved_likeness
 from clip_smu.templates.table import usable, why_unusable
-from clip_smu.tensors import read_tensors, real_array, write_tensors
+from clip_smu.words.attributes import by_name
+from clip_smu.words.captions import describe, words
+from clip_smu.words.hiding import Hide, refuse_question, shown_columns
 
 FORMAT = 1
 DEFAULT = "dlib-lfw"
@@ -352,8 +352,8 @@ class Interpreter:
 
     @cached_property
     def text_encoder(self) -> Any:
-        """Sentences → (M, d) unit vectors, a :class:`clip_smu.text.TextEncoder`; loaded at first use."""
-        from clip_smu.text import TextEncoder
+        """Sentences → (M, d) unit vectors, a :class:`clip_smu.text.encoder.TextEncoder`; loaded at first use."""
+        from clip_smu.text.encoder import TextEncoder
 
         if self.folder is None:
             raise InterpreterError(

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import ClipSmuError, InterpreterError, TemplateError
-from clip_smu.interpreter import DEFAULT, Interpreter, load_interpreter, stranger
-from clip_smu.probe import MANIFEST, Probe, load_probe
+from clip_smu.interpreter.interpreter import DEFAULT, Interpreter, load_interpreter, stranger
+from clip_smu.interpreter.probe import MANIFEST, Probe, load_probe
 from clip_smu.templates.table import Templates, usable
 
 Method = Interpreter | Probe

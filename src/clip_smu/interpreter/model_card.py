@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from clip_smu.attributes import by_name
-from clip_smu.feeding import in_words
-from clip_smu.interpreter import Interpreter
-from clip_smu.storage import atomic
+from clip_smu.encoders.preprocessing import in_words
+from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.storage.files import atomic
+from clip_smu.words.attributes import by_name
 
 _TEXT = """---
 license: apache-2.0

@@ -25,18 +25,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clip_smu.attributes import INDEX, NAMES, by_name
-from clip_smu.calibrate import ENCODED, NOT_ENCODED
-from clip_smu.captions import describe
 from clip_smu.errors import InputError, TemplateError
-from clip_smu.hiding import Hide, shown_columns
-from clip_smu.interpreter import VERDICTS, stranger
-from clip_smu.labels import Labels
-from clip_smu.methods import Method, readable
-from clip_smu.names import match
-from clip_smu.persons import person_numbers
+from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
+from clip_smu.interpreter.interpreter import VERDICTS, stranger
+from clip_smu.interpreter.methods import Method, readable
+from clip_smu.labels.labels import Labels
+from clip_smu.metrics.persons import person_numbers
+from clip_smu.metrics.verification import Pairs, cosine
+from clip_smu.photos.names import match
 from clip_smu.templates import Templates, usable, why_unusable
-from clip_smu.verification import Pairs, cosine
+from clip_smu.words.attributes import INDEX, NAMES, by_name
+from clip_smu.words.captions import describe
+from clip_smu.words.hiding import Hide, shown_columns
 
 AGREE, DISAGREE, OPEN = "agree", "disagree", "cannot tell"
 NAMED = 6  # disagreements that the sentence names
@@ -139,7 +139,7 @@ def pair(
         InputError: the threshold is no cosine, or ``hide`` names nothing or everything.
 
     Example:
-        >>> from clip_smu.interpreter import load_interpreter
+        >>> from clip_smu.interpreter.interpreter import load_interpreter
         >>> interpreter = load_interpreter()
         >>> same = pair(interpreter, interpreter.centre, 2 * interpreter.centre)
         >>> round(same.cosine, 6), same.match, same.of("disagree")
@@ -254,7 +254,7 @@ def find_threshold(templates: Templates, pairs: Pairs, far: float, source: str =
 def rows_of(pairs: Pairs, templates: Templates) -> tuple[NDArray[np.intp], NDArray[np.intp], Pairs]:
     """Rows of both photos of each pair (main faces, usable templates), and the pairs for which there are two.
 
-    Names match as :mod:`clip_smu.names` says.
+    Names match as :mod:`clip_smu.photos.names` says.
     """
     main = np.flatnonzero(templates.faces == 0)
     found = match([*pairs.first, *pairs.second], [templates.images[row] for row in main]).at

@@ -19,11 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.calibrate import Calibration, apply
-from clip_smu.documents import checked
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InterpreterError
-from clip_smu.interpreter import (
+from clip_smu.interpreter.calibration import Calibration, apply
+from clip_smu.interpreter.interpreter import (
     Evidence,
     attribute_rows,
     blanked,
@@ -35,10 +34,11 @@ from clip_smu.interpreter import (
     require_files,
     without_nan,
 )
-from clip_smu.likeness import Likeness
-from clip_smu.records import ProbeForm
-from clip_smu.storage import write_json
-from clip_smu.tensors import read_tensors, real_array, write_tensors
+from clip_smu.interpreter.records import ProbeForm
+from clip_smu.storage.documents import checked
+from clip_smu.storage.files import write_json
+from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
+from clip_smu.templates.likeness import Likeness
 
 FORMAT = 1
 MANIFEST = "probe.json"
@@ -68,7 +68,7 @@ class Probe:
 
     Example:
         >>> import numpy as np
-        >>> from clip_smu.calibrate import Calibration
+        >>> from clip_smu.interpreter.calibration import Calibration
         >>> one = np.ones(1)
         >>> layer = (np.float32([[2.0], [0.0]]), np.float32([-1.0]))
         >>> probe = Probe("toy", "toy", "binary", ("Male",), np.zeros(2, np.float32), np.ones(2, np.float32),

@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clip_smu.attributes import NAMES
-from clip_smu.documents import Count, Finite, Name, Positive, Share
+from clip_smu.encoders.preprocessing import FeedingForm
+from clip_smu.storage.documents import Count, Dim, Finite, Name, Positive, Sha256, Share
+from clip_smu.templates.likeness import LikenessForm
+from clip_smu.words.attributes import NAMES
 
 _KNOWN = frozenset(NAMES)
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Dim = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
 class EvidenceForm(msgspec.Struct):
-    """As :class:`clip_smu.interpreter.Evidence`, with null for NaN."""
+    """As :class:`clip_smu.interpreter.interpreter.Evidence`, with null for NaN."""
 
     auc: Share | None
     low: Share | None
@@ -46,23 +46,6 @@ class AttributeForm(msgspec.Struct):
             raise ValueError(f"expected red below green, got {self.red} and {self.green}")
 
 
-class FiguresForm(msgspec.Struct):
-    """Of a check of how an encoder is fed."""
-
-    accuracy: Share
-
-
-class FeedingForm(msgspec.Struct):
-    """What evidence keeps of such a check; see :func:`clip_smu.feeding.read_check`."""
-
-    encoder: str
-    figures: FiguresForm
-    photos: Count
-    rejected: dict[str, Count]
-    misfed: list[str]
-    tried: list[str]
-
-
 class ProvenanceForm(msgspec.Struct):
     """Those parts of a provenance that reports, cards and commands use; others may be anything."""
 
@@ -82,22 +65,12 @@ class ProvenanceForm(msgspec.Struct):
     machine: str = ""
 
 
-class LikenessForm(msgspec.Struct):
-    """Limits of :class:`clip_smu.likeness.Likeness`; its arrays lie beside the prompts or weights."""
-
-    directions: Dim
-    most: Annotated[float, msgspec.Meta(gt=0, le=1e300)]
-    least: Finite
-    faces: Count = 0
-    persons: Count = 0
-
-
 class MethodForm(msgspec.Struct, kw_only=True):
     """What both kinds of folder hold.
 
     Attributes:
         files: name → sha256 of the other files, as they were written; those of before this was kept are not listed.
-        encoder_card: fields of the encoder's :class:`~clip_smu.encoders.EncoderCard`; null where it was not known.
+        encoder_card: fields of the encoder's :class:`~clip_smu.encoders.cards.EncoderCard`; null where not known.
         likeness: what templates of the encoder look like; null where that was not measured.
     """
 

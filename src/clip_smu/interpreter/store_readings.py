@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.errors import TemplateError
-from clip_smu.hiding import Hide, shown_columns
-from clip_smu.interpreter import Interpreter, stranger
-from clip_smu.methods import refuse_strangers
-from clip_smu.outputs import writes_folder
-from clip_smu.storage import atomic, claim_folder
+from clip_smu.interpreter.interpreter import Interpreter, stranger
+from clip_smu.interpreter.methods import refuse_strangers
+from clip_smu.storage.files import atomic, claim_folder
+from clip_smu.storage.outputs import writes_folder
 from clip_smu.templates import Source, Store, iter_templates, store_of
+from clip_smu.words.hiding import Hide, shown_columns
 
 _SOURCE = b"clip_smu.source"  # name and sha256 of the templates that a part was read from
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from clip_smu.errors import LabelError, TemplateError
-from clip_smu.labels import Labelled, Labels, join, read_list
-from clip_smu.persons import in_both
+from clip_smu.labels.labels import Labelled, Labels, join, read_list
+from clip_smu.metrics.persons import in_both
 from clip_smu.templates import Templates
 
 
@@ -26,7 +26,7 @@ def labelled(
     A template that cannot be used (zero, NaN, infinite) is left out and counted; no job stops for it.
 
     Raises:
-        LabelError: as for :func:`clip_smu.labels.join`.
+        LabelError: as for :func:`clip_smu.labels.labels.join`.
         TemplateError: no template can be used.
     """
     only = read_list(names) if isinstance(names, str | Path) else names

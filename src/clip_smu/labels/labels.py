@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError, LabelError
-from clip_smu.names import distinct, folder_of, match
-from clip_smu.storage import atomic
+from clip_smu.photos.names import distinct, folder_of, match
+from clip_smu.storage.files import atomic
+from clip_smu.storage.textfiles import read_header, read_lines, require_encoding, require_file
 from clip_smu.templates import Templates
-from clip_smu.textfiles import read_header, read_lines, require_encoding, require_file
+from clip_smu.words.attributes import NAMES
 
 BATCH_ROWS = 65_536
 _BLOCK = 8 << 20  # bytes of csv that are parsed at once
@@ -29,7 +29,7 @@ class Labels:
     Attributes:
         images: N photo names, unique.
         identities: N persons, "" where unknown.
-        values: (N, 47) int8 in the order of :data:`clip_smu.attributes.NAMES`; 1 yes, -1 no,
+        values: (N, 47) int8 in the order of :data:`clip_smu.words.attributes.NAMES`; 1 yes, -1 no,
             0 unknown (never no).
         duplicates: rows of the file that said the same of a photo once more, and were left out.
     """
@@ -51,7 +51,7 @@ class LeftOut:
         without_label: names on the list that have no label; 0 without a list.
         duplicate_templates: main faces left out, as their photo had come before.
         duplicate_labels: rows of labels left out, as their photo had come before.
-        ambiguous: photos with a template whose name may be that of several; see :mod:`clip_smu.names`.
+        ambiguous: photos with a template whose name may be that of several; see :mod:`clip_smu.photos.names`.
         ambiguous_on_list: names on the list, likewise.
         unusable: photos with both whose template is zero, NaN or infinite, where somebody looked.
         notes: what of this wants looking at, in sentences that name the first.
@@ -239,8 +239,9 @@ def write_list(names: Sequence[str], path: Path) -> None:
 def join(templates: Templates, labels: Labels, only: Sequence[str] | None = None) -> Labelled:
     """Joins templates with labels by photo name; labels speak of a photo's main face.
 
-    Names match by the rule of :mod:`clip_smu.names`, those on the list likewise. Of a photo that comes twice the first
-    row is kept. Whether a template can be used is not looked at; :func:`clip_smu.joined.labelled` does.
+    Names match by the rule of :mod:`clip_smu.photos.names`, those on the list likewise. Of a photo that comes twice
+    the first row is kept. Whether a template can be used is not looked at;
+    :func:`clip_smu.labels.joined.labelled` does.
 
     Args:
         only: names of the photos to keep; all where ``None``.

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import GROUPS, INDEX, NAMES, by_name
-from clip_smu.captions import OVERRULES, PAPER_NOUNS, paper_caption, settled
 from clip_smu.errors import InputError, LabelError
-from clip_smu.joined import labelled
-from clip_smu.labels import Labelled, Labels
-from clip_smu.persons import known_persons
+from clip_smu.labels.joined import labelled
+from clip_smu.labels.labels import Labelled, Labels
+from clip_smu.metrics.persons import known_persons
 from clip_smu.templates import Source, Templates, read_rejected, read_templates, store_of
+from clip_smu.words.attributes import GROUPS, INDEX, NAMES, by_name
+from clip_smu.words.captions import OVERRULES, PAPER_NOUNS, paper_caption, settled
 
 _BATCH_ROWS = 65_536
 
@@ -169,7 +169,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 def unique_captions(labels: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
     """Rows of (N, 47) labels, ascending: one, drawn at random, of each distinct caption of the paper.
 
-    Two rows are the same if :func:`clip_smu.captions.paper_caption` says the same of them, whatever else their
+    Two rows are the same if :func:`clip_smu.words.captions.paper_caption` says the same of them, whatever else their
     labels say.
 
     Example:
@@ -199,7 +199,7 @@ def caption_keys(labels: NDArray[np.int8]) -> NDArray[np.uint64]:
 
 
 def paper_captions(labels: NDArray[np.int8]) -> Any:
-    """The captions of :func:`clip_smu.captions.paper_caption` for (N, 47) labels, as a string ChunkedArray.
+    """The captions of :func:`clip_smu.words.captions.paper_caption` for (N, 47) labels, as a string ChunkedArray.
 
     Millions of rows take seconds: a caption is put together from four parts, each of which is looked up.
 
@@ -245,7 +245,7 @@ def _check(labels: NDArray[np.int8]) -> None:
 
 
 def _settled(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """(N, 47) the positive labels without contradictions: `clip_smu.captions.settled` for many rows."""
+    """(N, 47) the positive labels without contradictions: `clip_smu.words.captions.settled` for many rows."""
     yes: NDArray[np.bool_] = labels == 1
     for members in _EXCLUSIVE:
         taken = yes[:, members[0]].copy()

@@ -20,10 +20,10 @@ only where its formula has no value, and then the reason is never empty:
 """
 
 from clip_smu.metrics.bootstrap import clustered_bootstrap
-from clip_smu.metrics.calibration import Reliability, brier, ece, reliability
-from clip_smu.metrics.comparison import AucDifference, benjamini_hochberg, delong_paired
+from clip_smu.metrics.calibration_error import Reliability, brier, ece, reliability
 from clip_smu.metrics.decisions import balanced_accuracy, f1
 from clip_smu.metrics.intervals import AucInterval, delong
+from clip_smu.metrics.paired_tests import AucDifference, benjamini_hochberg, delong_paired
 from clip_smu.metrics.ranking import MIN_CLASS, Measure
 from clip_smu.metrics.roc import RocCurve, auc, average_precision, eer, roc_curve, tpr_at_fpr
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.persons import person_numbers
+from clip_smu.metrics.persons import person_numbers
 
 
 def identity_folds(identities: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:

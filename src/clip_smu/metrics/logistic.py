@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clip_smu.errors import InputError
 from clip_smu.metrics import auc
-from clip_smu.sampling import identity_folds
+from clip_smu.metrics.folds import identity_folds
 
 STRENGTHS: tuple[float, ...] = tuple(float(c) for c in np.logspace(-4, 2, 13))
 """What is tried where no strength is given: 1e-4 to 100, two a decade."""

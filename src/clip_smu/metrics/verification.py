@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
 from clip_smu.metrics import auc, delong_paired, tpr_at_fpr
-from clip_smu.textfiles import read_lines, separator_of
+from clip_smu.storage.textfiles import read_lines, separator_of
 
 FOLDS = 10
 FARS = (1e-2, 1e-3)

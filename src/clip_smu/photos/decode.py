@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip_smu.errors import ImageError
-from clip_smu.images import jpeg, png, pnm
-from clip_smu.images.depth import rgb
-from clip_smu.images.forms import HEAD_BYTES, READ, Form, begins_a_form, form_of, is_lfs_pointer, what_else
+from clip_smu.photos.formats import jpeg, png, pnm
+from clip_smu.photos.formats.depth import rgb
+from clip_smu.photos.formats.forms import (
+    HEAD_BYTES,
+    READ,
+    Form,
+    begins_a_form,
+    form_of,
+    is_lfs_pointer,
+    what_else,
+)
 
 __all__ = ["HEAD_BYTES", "MAX_BYTES", "MAX_PIXELS", "decode", "image_format", "is_lfs_pointer"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clip_smu.errors import InputError
-from clip_smu.images import HEAD_BYTES
+from clip_smu.photos.decode import HEAD_BYTES
 from clip_smu.photos.kinds import TAR_SUFFIXES, LeftOut, is_photo, passed_over, suffix_of
 from clip_smu.photos.photo import Photo, utf8
 

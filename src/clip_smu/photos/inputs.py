@@ -21,7 +21,7 @@ from clip_smu.photos.photo import Photo, utf8
 from clip_smu.photos.streams import STDIN, standard_input
 from clip_smu.photos.tars import last_of_each, tar_file
 from clip_smu.photos.unpacked import COMPRESSED
-from clip_smu.textfiles import require_file
+from clip_smu.storage.textfiles import require_file
 
 _REPEATS = 100_000  # photos in a row that were all given before: an endless list
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from clip_smu.errors import InputError
 from clip_smu.photos.photo import Photo, utf8
-from clip_smu.textfiles import read_lines
+from clip_smu.storage.textfiles import read_lines
 
 _LOOKED_FOR = 1000  # paths of which one at least must exist, if there are more
 _EMPTY = 100_000  # lines in a row without a path: an endless list

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.harmless import uncelled
+from clip_smu.storage.harmless import uncelled
 
 Rows = NDArray[np.int64]
 
@@ -59,7 +59,7 @@ class Matches:
 def clean(name: str) -> str:
     """A name written in one way: NFC, ``/`` between parts, without blanks around it, ``./``, or a ``/`` in front.
 
-    The apostrophe that our csv files put before ``=`` and the like is taken off: see :mod:`clip_smu.harmless`.
+    The apostrophe that our csv files put before ``=`` and the like is taken off: see :mod:`clip_smu.storage.harmless`.
 
     Example:
         >>> clean(".\\\\ann\\\\1.jpg")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_smu.errors import ImageError
-from clip_smu.images import MAX_BYTES, too_many_bytes
+from clip_smu.photos.decode import MAX_BYTES, too_many_bytes
 
 
 @dataclass(frozen=True, slots=True)

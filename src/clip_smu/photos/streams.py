@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from clip_smu.errors import ImageError
-from clip_smu.images import MAX_BYTES, image_format, too_many_bytes
+from clip_smu.photos.decode import MAX_BYTES, image_format, too_many_bytes
 from clip_smu.photos.kinds import LeftOut
 from clip_smu.photos.lists import list_stream
 from clip_smu.photos.photo import Photo

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import IO, Self, cast
 
 from clip_smu.errors import ImageError, InputError
-from clip_smu.images import HEAD_BYTES, MAX_BYTES, is_lfs_pointer, too_many_bytes
+from clip_smu.photos.decode import HEAD_BYTES, MAX_BYTES, is_lfs_pointer, too_many_bytes
 from clip_smu.photos.kinds import LeftOut, is_photo, passed_over, suffix_of
 from clip_smu.photos.photo import Photo, broken_tar, utf8
 from clip_smu.photos.unpacked import COMPRESSED, BombError, Unpacked

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
-from clip_smu.hiding import Hide, hidden_names
-from clip_smu.outputs import require_output
 from clip_smu.report.content import gather
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import read_source
-from clip_smu.storage import atomic, write_json
+from clip_smu.storage.files import atomic, write_json
+from clip_smu.storage.outputs import require_output
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.hiding import Hide, hidden_names
 
 FORMATS = ("html", "json")
 

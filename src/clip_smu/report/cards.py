@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clip_smu.attributes import by_name
 from clip_smu.report.content import Values
 from clip_smu.report.findings import LEVELS, NOT_MEASURED, NOT_READABLE, listed, percent
 from clip_smu.report.markup import Html, el, join
+from clip_smu.words.attributes import by_name
 
 _SIGNS = {
     "readable": "●●●",

@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from clip_smu.attributes import ATTRIBUTES, by_name
+from clip_smu.encoders.preprocessing import in_words
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.feeding import in_words
-from clip_smu.figures.qualitative import encoded_readings
-from clip_smu.figures.series import AucSeries, auc_series, method_series, way_of
-from clip_smu.interpreter import DEFAULT
-from clip_smu.methods import Method
-from clip_smu.probe import Probe
+from clip_smu.interpreter.interpreter import DEFAULT
+from clip_smu.interpreter.methods import Method
+from clip_smu.interpreter.probe import Probe
 from clip_smu.report import findings, frames
+from clip_smu.report.figures.qualitative import encoded_readings
+from clip_smu.report.figures.series import AucSeries, auc_series, method_series, way_of
 from clip_smu.report.provenance import provenance_of, short
 from clip_smu.report.sources import Source
 from clip_smu.report.supplements import comparisons_of, conditional_of, confounds_of, erasures_of
+from clip_smu.words.attributes import ATTRIBUTES, by_name
 
 FORMAT = 1
 NOT_SAID = "labels whose origin is not recorded (say it with --labels-are)"

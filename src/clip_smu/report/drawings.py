@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clip_smu.comparison import A_MORE, B_MORE
-from clip_smu.figures import (
+from clip_smu.evaluation.comparison import A_MORE, B_MORE
+from clip_smu.report.content import Values
+from clip_smu.report.figures import (
     DARK,
     LIGHT,
     AucSeries,
@@ -22,8 +23,7 @@ from clip_smu.figures import (
     roc_grid,
     slope_chart,
 )
-from clip_smu.figures.curves import DEFAULT_ATTRIBUTES
-from clip_smu.report.content import Values
+from clip_smu.report.figures.curves import DEFAULT_ATTRIBUTES
 from clip_smu.report.markup import Html
 from clip_smu.report.sources import Source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clip_smu.attributes import SENSITIVE, by_name
+from clip_smu.words.attributes import SENSITIVE, by_name
 
 LEVELS = ((0.9, "readable"), (0.75, "partly readable"), (0.5, "weakly readable"))
 """Lower end of the AUC's interval above which an attribute is called so."""

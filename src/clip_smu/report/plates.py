@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_smu.attributes import NAMES, resolve
-from clip_smu.comparison import A_MORE, B_MORE, NOT_TESTED, compare
-from clip_smu.confounds import read_from
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.figures import (
+from clip_smu.evaluation.comparison import A_MORE, B_MORE, NOT_TESTED, compare
+from clip_smu.evaluation.confounds import read_from
+from clip_smu.report.figures import (
     AucSeries,
     auc_dots,
     auc_series,
@@ -25,12 +24,13 @@ from clip_smu.figures import (
     slope_chart,
     write_figure,
 )
-from clip_smu.figures.curves import DEFAULT_ATTRIBUTES
-from clip_smu.figures.style import FORMATS, theme_of
-from clip_smu.hiding import Hide, hidden_names
-from clip_smu.outputs import require_output
+from clip_smu.report.figures.curves import DEFAULT_ATTRIBUTES
+from clip_smu.report.figures.style import FORMATS, theme_of
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import Source, read_source
+from clip_smu.storage.outputs import require_output
+from clip_smu.words.attributes import NAMES, resolve
+from clip_smu.words.hiding import Hide, hidden_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

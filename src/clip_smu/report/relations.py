@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clip_smu.attributes import by_name
 from clip_smu.report.cards import figure, interval
 from clip_smu.report.content import Values
 from clip_smu.report.findings import percent
 from clip_smu.report.markup import Html, drawing, el, join, missing, table
 from clip_smu.report.supplements import sentence_of
+from clip_smu.words.attributes import by_name
 
 
 def curves(drawings: Mapping[str, Html]) -> Html:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from clip_smu.attributes import by_name
-from clip_smu.figures.qualitative import MARKS
 from clip_smu.report.cards import figure, interval
 from clip_smu.report.content import Values
+from clip_smu.report.figures.qualitative import MARKS
 from clip_smu.report.findings import percent
 from clip_smu.report.markup import Html, drawing, el, join, missing, table
+from clip_smu.words.attributes import by_name
 
 _WAYS = {
     "language": "language: sentences compared with templates",

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clip_smu.confounds import Confounds, read_confounds
-from clip_smu.documents import read_json
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, read_evaluation
-from clip_smu.methods import Method, load_method
+from clip_smu.evaluation.confounds import Confounds, read_confounds
+from clip_smu.interpreter.methods import Method, load_method
+from clip_smu.storage.documents import read_json
 
 RUN, EVALUATION, CONFOUNDS = "run.json", "evaluation.json", "confounds.json"
 METHODS = ("interpreter.json", "probe.json")

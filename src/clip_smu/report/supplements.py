@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from clip_smu.comparison import A_MORE, B_MORE, NOT_TESTED
-from clip_smu.confounds import Confounds
-from clip_smu.confounds.conditional import Conditional
+from clip_smu.evaluation.comparison import A_MORE, B_MORE, NOT_TESTED
+from clip_smu.evaluation.confounds import Confounds
+from clip_smu.evaluation.confounds.conditional import Conditional
 from clip_smu.report.findings import listed
 
 _STRONGEST = 12  # pairs of the read-from map, and attributes of a stratum, that are told in words

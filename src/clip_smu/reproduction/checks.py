@@ -8,16 +8,17 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from clip_smu.attributes import resolve
-from clip_smu.encoders import EncoderOptions, load_encoder
 from clip_smu.encoders.cards import ONNX, own_card
+from clip_smu.encoders.encoder import EncoderOptions
+from clip_smu.encoders.load import load_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import InputError
-from clip_smu.fitting import FitConfig
-from clip_smu.labels import read_labels, read_list
-from clip_smu.probes import ProbeConfig
+from clip_smu.labels.labels import read_labels, read_list
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder
-from clip_smu.towers import TowerSize
+from clip_smu.training.fit import FitConfig
+from clip_smu.training.probes import ProbeConfig
+from clip_smu.training.text_encoders import TowerSize
+from clip_smu.words.attributes import resolve
 
 _OURS = frozenset(
     {"stages", "figures", "comparisons", "labels"}

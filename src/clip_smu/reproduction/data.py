@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_smu.datasets import convert
-from clip_smu.encoders.files import sha256
+from clip_smu.encoders.preprocessing import find_photos
 from clip_smu.errors import ImageError
-from clip_smu.feeding import find_photos
-from clip_smu.labels import read_list
-from clip_smu.names import clean
+from clip_smu.labels.datasets import convert
+from clip_smu.labels.labels import read_list
 from clip_smu.photos import Photo, iter_photos
+from clip_smu.photos.names import clean
 from clip_smu.reproduction.plan import Plan
 from clip_smu.reproduction.stages import Stages, content_hash, digest
-from clip_smu.storage import atomic
+from clip_smu.storage.digests import sha256
+from clip_smu.storage.files import atomic
 
 PHOTOS = "_photos"  # in a run's folder: copies of a smoke run's photos, while it runs
 

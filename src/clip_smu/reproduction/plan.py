@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clip_smu.documents import Name, checked, read_toml
 from clip_smu.encoders.cards import ONNX
 from clip_smu.errors import InputError
+from clip_smu.storage.documents import Name, checked, read_toml
 
 PLANS = ("lfw", "paper-vggface2", "celeba")
 CHECK_PAIRS = 600
@@ -57,7 +57,7 @@ class PlannedEncoder:
 
     Attributes:
         name: in tables, and its folder.
-        encoder: a name of :data:`clip_smu.encoders.CARDS`, or ``onnx:FILE`` below the weights folder.
+        encoder: a name of :data:`clip_smu.encoders.cards.CARDS`, or ``onnx:FILE`` below the weights folder.
         card: of an ``onnx:`` encoder, as in a card file; empty: the file's own.
         options: of :class:`clip_smu.EncoderOptions`, how faces are found.
         templates: stored ones, below the data folder, in place of an encoder and photos.

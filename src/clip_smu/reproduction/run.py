@@ -14,30 +14,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clip_smu.comparison import Comparison, compare
-from clip_smu.confounds import confounds
-from clip_smu.documents import read_json
-from clip_smu.encoders import load_encoder
 from clip_smu.encoders.cards import CARD, card, own_card, write_card
-from clip_smu.erasure import erase
+from clip_smu.encoders.load import load_encoder
+from clip_smu.encoders.preprocessing import check_feeding, in_words
 from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
-from clip_smu.extraction import extract
-from clip_smu.feeding import check_feeding, in_words
-from clip_smu.fitting import FitConfig, fit
-from clip_smu.labels import join_rows, read_labels, read_list
-from clip_smu.methods import load_method
-from clip_smu.outputs import JOB, writes_folder
+from clip_smu.evaluation.comparison import Comparison, compare
+from clip_smu.evaluation.confounds import confounds
+from clip_smu.evaluation.erasure import erase
+from clip_smu.interpreter.methods import load_method
+from clip_smu.labels.labels import join_rows, read_labels, read_list
+from clip_smu.metrics.verification import Pairs, pairs_of_identities, read_pairs
 from clip_smu.photos import count_photos, iter_photos
-from clip_smu.probes import ProbeConfig, fit_probe
 from clip_smu.reproduction.checks import check_plan, config_of, is_for, options_of
 from clip_smu.reproduction.data import PHOTOS, Data, clear_photos, open_data
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder, reference_of
 from clip_smu.reproduction.stages import Progress, Stages, content_hash, jsonable
 from clip_smu.reproduction.tables import write_figures, write_results
-from clip_smu.storage import claim_folder, write_json
+from clip_smu.storage.documents import read_json
+from clip_smu.storage.files import claim_folder, write_json
+from clip_smu.storage.outputs import JOB, writes_folder
 from clip_smu.templates import iter_templates, read_rejected
-from clip_smu.verification import Pairs, pairs_of_identities, read_pairs
-from clip_smu.zero_shot import zero_shot
+from clip_smu.templates.extraction import extract
+from clip_smu.training.fit import FitConfig, fit
+from clip_smu.training.probes import ProbeConfig, fit_probe
+from clip_smu.training.zero_shot import zero_shot
 
 FORMAT = 1
 MANIFEST = "run.json"

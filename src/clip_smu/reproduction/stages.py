@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from clip_smu.documents import read_json
-from clip_smu.encoders.files import sha256
 from clip_smu.errors import InputError
-from clip_smu.storage import write_json
+from clip_smu.storage.digests import sha256
+from clip_smu.storage.documents import read_json
+from clip_smu.storage.files import write_json
 
 Progress = Callable[[str, int, int], None]
 

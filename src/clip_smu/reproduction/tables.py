@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from clip_smu.comparison import Comparison
+from clip_smu.encoders.preprocessing import in_words
 from clip_smu.evaluation import Evaluation, write_table
-from clip_smu.feeding import in_words
-from clip_smu.figures import (
+from clip_smu.evaluation.comparison import Comparison
+from clip_smu.report.figures import (
     auc_dots,
     auc_series,
     qualitative_table,
@@ -22,10 +22,10 @@ from clip_smu.figures import (
     slope_chart,
     write_figure,
 )
-from clip_smu.harmless import cell
 from clip_smu.reproduction.plan import Plan, reference_of
 from clip_smu.reproduction.stages import Stages
-from clip_smu.storage import atomic
+from clip_smu.storage.files import atomic
+from clip_smu.storage.harmless import cell
 
 
 def write_results(

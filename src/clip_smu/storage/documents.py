@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar, cast
 import msgspec
 
 from clip_smu.errors import ClipSmuError, InputError
-from clip_smu.textfiles import read_text, require_file
+from clip_smu.storage.textfiles import read_text, require_file
 
 MOST_BYTES = 64 << 20  # of a document; CLIP's largest tokenizer is 4 MiB
 DEEPEST = 64  # levels of lists and tables within each other; ours have seven
@@ -24,6 +24,8 @@ Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+Dim = Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of a template
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 Form = TypeVar("Form")
@@ -112,7 +114,7 @@ def bytes_of(path: Path, what: str, error: type[ClipSmuError] = InputError, most
     """All bytes of a regular file of at most ``most`` bytes.
 
     Raises:
-        error: as :func:`clip_smu.textfiles.require_file`, or the file is larger.
+        error: as :func:`clip_smu.storage.textfiles.require_file`, or the file is larger.
     """
     _refuse_size(path, what, error, most)
     return path.read_bytes()

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_smu.documents import read_json
 from clip_smu.errors import InputError, StorageError
-from clip_smu.outputs import JOB, LOCK, holds_files, require_output
+from clip_smu.storage.documents import read_json
+from clip_smu.storage.outputs import JOB, LOCK, holds_files, require_output
 
 _CLEARING = "_clearing"  # in a note: the folder's old files are being removed
 _UMASK = os.umask(0o022)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.documents import bytes_of, refuse_changed
 from clip_smu.errors import ClipSmuError, InputError
-from clip_smu.storage import atomic
+from clip_smu.storage.documents import bytes_of, refuse_changed
+from clip_smu.storage.files import atomic
 
 MOST_BYTES = 1 << 30
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clip_smu.errors import ClipSmuError, TemplateError
-from clip_smu.textfiles import require_file
+from clip_smu.storage.textfiles import require_file
 
 BATCH_ROWS = 65_536  # read at once, at most
 MOST_NUMBERS = 65_536  # in one template

@@ -17,16 +17,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import InterpreterError
-from clip_smu.persons import count_persons
-from clip_smu.records import LikenessForm
-from clip_smu.sampling import identity_folds
-from clip_smu.tensors import real_array
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.persons import count_persons
+from clip_smu.storage.documents import Count, Dim, Finite
+from clip_smu.storage.tensors import real_array
 
 QUIET = 32  # directions, at most half of all
 SHRUNK = 0.02  # share of the mean eigenvalue in each, for the distance: quantised templates stay near
@@ -45,6 +46,16 @@ _PREFIX = "likeness."
 
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]
+
+
+class LikenessForm(msgspec.Struct):
+    """Limits of :class:`Likeness`; its arrays lie beside the prompts or weights."""
+
+    directions: Dim
+    most: Annotated[float, msgspec.Meta(gt=0, le=1e300)]
+    least: Finite
+    faces: Count = 0
+    persons: Count = 0
 
 
 @dataclass(frozen=True, eq=False)

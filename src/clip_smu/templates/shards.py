@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import TemplateError
-from clip_smu.storage import atomic, storage_errors
+from clip_smu.storage.files import atomic, storage_errors
 from clip_smu.templates.bounds import reading
 from clip_smu.templates.parquet import CARD_KEY, opened
 from clip_smu.templates.seal import check_seal, seal

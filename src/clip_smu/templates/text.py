@@ -13,10 +13,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from clip_smu.errors import TemplateError
+from clip_smu.storage.textfiles import encoding_of, separator_of
 from clip_smu.templates.bounds import batch_of, first_bytes, reading
 from clip_smu.templates.columns import IDENTITIES, NAMES, TEMPLATE, first_of, known_vectors, numbered_run
 from clip_smu.templates.table import Floats32, Rows, Templates, even
-from clip_smu.textfiles import encoding_of, separator_of
 
 _LINE = 1 << 22  # characters of the longest line: 65,536 numbers take 2 million
 

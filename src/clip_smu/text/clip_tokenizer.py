@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
-from clip_smu.textfiles import require_file
+from clip_smu.storage.textfiles import require_file
 
 CONTEXT = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -80,7 +80,7 @@ class ClipTokenizer:
 
     def save(self, path: Path) -> None:
         """Writes a ``tokenizer.json``, which needs no vocabulary file any more."""
-        from clip_smu.storage import atomic
+        from clip_smu.storage.files import atomic
 
         with atomic(path) as temporary:
             self._tokenizer.save(str(temporary))
@@ -142,7 +142,7 @@ def _from_merges(vocabulary: Path) -> Any:
 
 
 def _from_json(path: Path) -> Any:
-    from clip_smu.text import read_tokenizer
+    from clip_smu.text.encoder import read_tokenizer
 
     tokenizer = read_tokenizer(path)
     tokenizer.no_truncation()

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.documents import bytes_of, refuse_changed, sha256_of
 from clip_smu.errors import ClipSmuError, InputError, InterpreterError
-from clip_smu.onnx_sessions import onnx_session
-from clip_smu.textfiles import require_file
+from clip_smu.storage.documents import bytes_of, refuse_changed, sha256_of
+from clip_smu.storage.onnx_sessions import onnx_session
+from clip_smu.storage.textfiles import require_file
 
 TOKENIZER_FILE = Path(__file__).parent / "mini_tokenizer.json"
 PAD, START, UNKNOWN, END = "<|pad|>", "<|startoftext|>", "<|unknown|>", "<|endoftext|>"

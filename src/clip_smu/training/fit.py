@@ -21,35 +21,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_smu.attributes import ATTRIBUTES, NAMES
-from clip_smu.calibrate import calibrate
-from clip_smu.captions import prompts
+from clip_smu.encoders.preprocessing import read_check
 from clip_smu.errors import InputError, LabelError
-from clip_smu.evidence import gather_evidence, verdict_errors
-from clip_smu.feeding import read_check
-from clip_smu.interpreter import Interpreter, load_interpreter
-from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
-from clip_smu.labels import Labelled, Labels, read_labels
-from clip_smu.likeness import measure_likeness
-from clip_smu.model_card import write_model_card
-from clip_smu.objectives import OBJECTIVES, TrainConfig
-from clip_smu.outputs import JOB, holds_files, writes_folder
-from clip_smu.persons import count_persons, require_persons
-from clip_smu.sampling import identity_folds
-from clip_smu.storage import claim_folder, storage_errors
+from clip_smu.interpreter.calibration import calibrate
+from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
+from clip_smu.interpreter.model_card import write_model_card
+from clip_smu.labels.joined import digest, fingerprint, labelled, refuse_overlap
+from clip_smu.labels.labels import Labelled, Labels, read_labels
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.persons import count_persons, require_persons
+from clip_smu.storage.files import claim_folder, storage_errors
+from clip_smu.storage.outputs import JOB, holds_files, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
-from clip_smu.towers import MINI, TowerSize, export_tower
-from clip_smu.training import CURVES_FILE, PRECISIONS, Progress, Trainer
+from clip_smu.templates.likeness import measure_likeness
+from clip_smu.training.objectives import OBJECTIVES, TrainConfig
+from clip_smu.training.text_encoders import MINI, TowerSize, export_tower
+from clip_smu.training.trainer import CURVES_FILE, PRECISIONS, Progress, Trainer
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import prompts
 
 _RATE_PRETRAINED = 1e-5  # of a text encoder that knows its words (the authors' code)
 
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """Settings of one fit. ``None`` stands for the objective's own default (`clip_smu.objectives.OBJECTIVES`).
+    """Settings of one fit. ``None`` stands for the objective's own default (`clip_smu.training.objectives.OBJECTIVES`).
 
     Attributes:
-        objective: ``attribute``, ``multipositive``, or ``clip``, the paper's; see :mod:`clip_smu.losses`.
+        objective: ``attribute``, ``multipositive``, or ``clip``, the paper's; see :mod:`clip_smu.training.losses`.
         text_encoder: ``mini``, trained from scratch, or a CLIP: its name on the Hugging Face Hub
             (``openai/clip-vit-base-patch32``) or a folder in transformers' form.
         size: of the text encoder ``mini``.
@@ -196,7 +196,7 @@ def fit(
 
     Example:
         >>> import tempfile
-        >>> from clip_smu.labels import Labels
+        >>> from clip_smu.labels.labels import Labels
         >>> rng = np.random.default_rng(0)  # made-up faces whose attributes show in their templates
         >>> vectors = rng.normal(size=(60, 8)).astype(np.float32)
         >>> values = np.where(vectors @ rng.normal(size=(8, 47)) > 0, 1, -1).astype(np.int8)

@@ -1,6 +1,6 @@
 """What a text encoder can be trained for: a table of objectives, with what each draws and compares. (PyTorch)
 
-`OBJECTIVES` is the table; to add an objective is to add a row. `clip_smu.training` holds the one loop.
+`OBJECTIVES` is the table; to add an objective is to add a row. `clip_smu.training.trainer` holds the one loop.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from clip_smu.attributes import ATTRIBUTES, NAMES, Attribute
-from clip_smu.captions import caption, paper_caption, prompts, settled, vocabulary, words
 from clip_smu.errors import InputError, LabelError
-from clip_smu.losses import (
+from clip_smu.labels.preparation import paper_captions, shorten, unique_captions
+from clip_smu.training.losses import (
     FIRST_T,
     HIGHEST_T,
     attribute_loss,
@@ -29,8 +28,9 @@ from clip_smu.losses import (
     match_captions,
     multipositive_loss,
 )
-from clip_smu.preparation import paper_captions, shorten, unique_captions
-from clip_smu.towers import TowerSize, pad_rows, padding_id, text_tokenizer
+from clip_smu.training.text_encoders import TowerSize, pad_rows, padding_id, text_tokenizer
+from clip_smu.words.attributes import ATTRIBUTES, NAMES, Attribute
+from clip_smu.words.captions import caption, paper_caption, prompts, settled, vocabulary, words
 
 _FIRST_SCALE = 10.0
 _WARM_UP = 0.1
@@ -45,7 +45,8 @@ class TrainConfig:
 
     Attributes:
         objective: a name in `OBJECTIVES`.
-        text_encoder: ``mini``, a hub name or a folder, see :func:`clip_smu.towers.text_tower`; ``size`` of ``mini``.
+        text_encoder: ``mini``, a hub name or a folder, see
+            :func:`clip_smu.training.text_encoders.text_tower`; ``size`` of ``mini``.
         steps: most optimiser steps.
         batch_size: templates a step.
         captions: sentences a step, objective ``multipositive``.

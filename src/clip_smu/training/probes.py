@@ -3,7 +3,7 @@
 ====================  ====================================================================================
 multi-label           one Linear d → 47, binary cross-entropy, Adam: the paper's recipe
 binary                47 times Linear d → 1, the rarer class oversampled, Adam: the paper's other recipe
-logistic-regression   47 times L2, solved to the optimum, each at its own best C (`clip_smu.logistic`)
+logistic-regression   47 times L2, solved to the optimum, each at its own best C (`clip_smu.metrics.logistic`)
 mlp                   d → 256 → 47 with ReLU and dropout, AdamW, stopped early
 ====================  ====================================================================================
 
@@ -30,21 +30,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from clip_smu.attributes import NAMES
-from clip_smu.calibrate import calibrate
 from clip_smu.errors import InputError
-from clip_smu.evidence import gather_evidence, verdict_errors
-from clip_smu.joined import digest, fingerprint, labelled, refuse_overlap
-from clip_smu.labels import Labelled, Labels, read_labels
-from clip_smu.likeness import measure_likeness
-from clip_smu.logistic import STRENGTHS, fit_logistic, sweep_strength
+from clip_smu.interpreter.calibration import calibrate
+from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
+from clip_smu.interpreter.probe import MANIFEST, Probe, load_probe
+from clip_smu.labels.joined import digest, fingerprint, labelled, refuse_overlap
+from clip_smu.labels.labels import Labelled, Labels, read_labels
 from clip_smu.metrics import auc
-from clip_smu.outputs import holds_files, writes_folder
-from clip_smu.persons import count_persons, require_persons
-from clip_smu.probe import MANIFEST, Probe, load_probe
-from clip_smu.sampling import identity_folds
-from clip_smu.storage import storage_errors
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.logistic import STRENGTHS, fit_logistic, sweep_strength
+from clip_smu.metrics.persons import count_persons, require_persons
+from clip_smu.storage.files import storage_errors
+from clip_smu.storage.outputs import holds_files, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
+from clip_smu.templates.likeness import measure_likeness
+from clip_smu.words.attributes import NAMES
 
 Floats = NDArray[np.float32]
 Layers = tuple[tuple[Floats, Floats], ...]
@@ -168,7 +168,7 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Layers as in :class:`clip_smu.probe.Probe`, and the epoch that they are of."""
+    """Layers as in :class:`clip_smu.interpreter.probe.Probe`, and the epoch that they are of."""
 
     layers: Layers
     epoch: int

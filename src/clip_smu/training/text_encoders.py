@@ -21,9 +21,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from clip_smu.errors import InputError, InterpreterError
-from clip_smu.storage import atomic
-from clip_smu.text import CONTEXT, END, PAD, START, TOKENIZER_FILE, TextEncoder, token_ids
+from clip_smu.storage.files import atomic
 from clip_smu.text.clip_tokenizer import ClipTokenizer
+from clip_smu.text.encoder import CONTEXT, END, PAD, START, TOKENIZER_FILE, TextEncoder, token_ids
 
 MINI = "mini"
 MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"

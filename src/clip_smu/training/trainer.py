@@ -25,12 +25,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError, MissingExtraError
 from clip_smu.metrics import auc
-from clip_smu.objectives import OBJECTIVES, Batch, TrainConfig, learn_language
-from clip_smu.storage import atomic
-from clip_smu.towers import TextTower, text_tower
+from clip_smu.storage.files import atomic
+from clip_smu.training.objectives import OBJECTIVES, Batch, TrainConfig, learn_language
+from clip_smu.training.text_encoders import TextTower, text_tower
+from clip_smu.words.attributes import NAMES
 
 EVALUATE_EVERY = 25  # steps
 SAVE_EVERY = 15.0  # seconds, but at most a tenth of the time goes into saving

@@ -23,10 +23,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import ATTRIBUTES, NAMES, by_name
-from clip_smu.calibrate import Calibration, calibrate
-from clip_smu.captions import prompt, vocabulary, words
-from clip_smu.documents import checked, read_json
 from clip_smu.encoders.cards import EncoderCard, card
 from clip_smu.errors import (
     EncoderError,
@@ -34,18 +30,22 @@ from clip_smu.errors import (
     LabelError,
     MissingExtraError,
 )
-from clip_smu.evidence import gather_evidence, verdict_errors
-from clip_smu.interpreter import Evidence, Interpreter, load_interpreter
-from clip_smu.joined import labelled, refuse_overlap
-from clip_smu.labels import Labelled, Labels, read_labels
-from clip_smu.likeness import measure_likeness
-from clip_smu.outputs import LOCK, writes_folder
-from clip_smu.persons import count_persons, persons_apart
-from clip_smu.sampling import identity_folds
-from clip_smu.storage import atomic
+from clip_smu.interpreter.calibration import Calibration, calibrate
+from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
+from clip_smu.interpreter.interpreter import Evidence, Interpreter, load_interpreter
+from clip_smu.labels.joined import labelled, refuse_overlap
+from clip_smu.labels.labels import Labelled, Labels, read_labels
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.persons import count_persons, persons_apart
+from clip_smu.storage.documents import checked, read_json
+from clip_smu.storage.files import atomic
+from clip_smu.storage.outputs import LOCK, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
-from clip_smu.text import PAD, TextEncoder, read_tokenizer
+from clip_smu.templates.likeness import measure_likeness
 from clip_smu.text.clip_tokenizer import END, START
+from clip_smu.text.encoder import PAD, TextEncoder, read_tokenizer
+from clip_smu.words.attributes import ATTRIBUTES, NAMES, by_name
+from clip_smu.words.captions import prompt, vocabulary, words
 
 FOLDS = 5  # without a test list: calibrated on four, measured on one
 SEED = 0
@@ -279,7 +279,7 @@ def _from_transformers(name: str, output: Path) -> TextEncoder:
 def _towers() -> Any:
     """The room of PyTorch text encoders."""
     try:
-        from clip_smu import towers
+        from clip_smu.training import text_encoders as towers
     except ImportError:
         raise MissingExtraError(
             "reading a CLIP of transformers' form, or its vocabulary file,", "train"

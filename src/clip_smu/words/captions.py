@@ -28,8 +28,8 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from clip_smu.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES, Attribute, by_name
 from clip_smu.errors import InputError, LabelError
+from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES, Attribute, by_name
 
 Labels = Sequence[int] | Mapping[str, int]
 """47 labels (1, 0, -1) in the order of `NAMES`, or name → label, where a name left out is 0."""

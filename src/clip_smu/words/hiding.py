@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from clip_smu.attributes import ATTRIBUTES, NAMES, Attribute, by_name, resolve
-from clip_smu.captions import words
 from clip_smu.errors import InputError
+from clip_smu.words.attributes import ATTRIBUTES, NAMES, Attribute, by_name, resolve
+from clip_smu.words.captions import words
 
 Hide = str | Iterable[str]
-"""Names or labels of attributes, groups or categories, as :func:`clip_smu.attributes.resolve` takes them."""
+"""Names or labels of attributes, groups or categories, as :func:`clip_smu.words.attributes.resolve` takes them."""
 
 
 def hidden_names(hide: Hide) -> frozenset[str]:

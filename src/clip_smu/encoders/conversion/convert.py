@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_smu.checkpoints import match_keys, read_state_dict
+from clip_smu.encoders.conversion.adaface import AdaFace, FlipFusion, replace_prelu
+from clip_smu.encoders.conversion.checkpoints import match_keys, read_state_dict
+from clip_smu.encoders.conversion.swinface import SwinFace
 from clip_smu.errors import EncoderError, InputError, MissingExtraError, StorageError
-from clip_smu.nets.adaface import AdaFace, FlipFusion, replace_prelu
-from clip_smu.nets.swinface import SwinFace
-from clip_smu.onnx_sessions import onnx_session
-from clip_smu.outputs import require_output
+from clip_smu.storage.onnx_sessions import onnx_session
+from clip_smu.storage.outputs import require_output
 
 try:
     import onnx  # noqa: F401  (the exporter needs it)
@@ -85,7 +85,7 @@ def convert(checkpoint: Path, architecture: str, out_folder: Path, *, flip_fusio
     Inputs are what the official network takes: pixels already normalised, for AdaFace in BGR, for SwinFace
     and CLIP in RGB. Every axis of the batch is free, and the length of ``input_ids`` up to 77. Outputs:
     ``template`` (B, 512); beside it ``norm`` (B, 1) for AdaFace, ``heads`` (B, 88) for
-    ``swinface-heads`` (columns in :mod:`clip_smu.nets.heads`); ``text`` (B, 512) for CLIP's text tower.
+    ``swinface-heads`` (columns in :mod:`clip_smu.encoders.swinface_heads`); ``text`` (B, 512) for CLIP's text tower.
 
     Args:
         checkpoint: AdaFace's Lightning .ckpt or CVLFace's safetensors, SwinFace's .pt, OpenAI's TorchScript
@@ -142,7 +142,7 @@ def _random_inputs(wanted: Architecture) -> list[Tensor]:
     if wanted.side:
         shape = (3, wanted.side, wanted.side)
         return [torch.rand(batch, *shape, generator=generator) * 2 - 1 for batch in BATCHES]
-    from clip_smu.nets import clip
+    from clip_smu.encoders.conversion import clip
 
     inputs = []
     for batch, length in zip(BATCHES, (clip.CONTEXT // 4, clip.CONTEXT), strict=True):
@@ -226,7 +226,7 @@ class _TemplateOnly(nn.Module):
 
 
 def _clip(patch: int, state: State, *, text: bool) -> nn.Module:
-    from clip_smu.nets import clip  # transformers takes seconds to import
+    from clip_smu.encoders.conversion import clip  # transformers takes seconds to import
 
     what, shapes = f"CLIP ViT-B/{patch}", clip.official_shapes(patch)
     if any(key.endswith("visual.conv1.weight") for key in state):

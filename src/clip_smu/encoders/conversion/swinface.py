@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clip_smu.encoders.swinface_heads import BRANCHES, HEADS
 from clip_smu.errors import MissingExtraError
-from clip_smu.nets.heads import BRANCHES, HEADS
 
 try:
     import torch
@@ -34,7 +34,7 @@ class SwinFace(nn.Module):
     The keys are those of the checkpoint's four state dicts with ``backbone.``, ``fam.``, ``tss.`` and
     ``om.`` in front. Input (B, 3, 112, 112) float, channels **RGB**, values ``(x / 255 - 0.5) / 0.5``.
     Output ``(template, heads)``: (B, 512), **not** L2-normalised, and (B, 88), the heads' raw outputs in
-    the order of :data:`clip_smu.nets.heads.HEADS`.
+    the order of :data:`clip_smu.encoders.swinface_heads.HEADS`.
     """
 
     def __init__(self) -> None:

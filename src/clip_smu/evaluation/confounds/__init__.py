@@ -6,11 +6,11 @@ AUC of a reading for other labels (:func:`read_from`), what is left when other r
 norms tell (:func:`by_norm`). :func:`confounds` answers all of them for one method of an evaluation and writes a folder.
 """
 
-from clip_smu.confounds.conditional import Conditional, conditional_auc
-from clip_smu.confounds.control import ControlTask, Photos, Selectivity, control_task
-from clip_smu.confounds.folder import Confounds, read_confounds, write_confounds
-from clip_smu.confounds.readings import ByNorm, ReadFrom, Residual, by_norm, read_from, residual
-from clip_smu.confounds.run import confounds
+from clip_smu.evaluation.confounds.conditional import Conditional, conditional_auc
+from clip_smu.evaluation.confounds.control import ControlTask, Photos, Selectivity, control_task
+from clip_smu.evaluation.confounds.folder import Confounds, read_confounds, write_confounds
+from clip_smu.evaluation.confounds.readings import ByNorm, ReadFrom, Residual, by_norm, read_from, residual
+from clip_smu.evaluation.confounds.run import confounds
 
 __all__ = [
     "ByNorm",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import by_name
 from clip_smu.errors import InputError
 from clip_smu.metrics import MIN_CLASS, AucInterval, delong
 from clip_smu.metrics.ranking import check, weakness
+from clip_smu.words.attributes import by_name
 
 Scores = NDArray[np.floating[Any]]
 Labels = NDArray[np.signedinteger[Any]]

@@ -9,8 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES, by_name
-from clip_smu.confounds.areas import (
+from clip_smu.evaluation.confounds.areas import (
     Codes,
     Floats,
     Labels,
@@ -30,8 +29,9 @@ from clip_smu.metrics.intervals import (
     reason_with,
     units_of,
 )
+from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.ranking import Sides, column, each_attribute, rows_by_score, weakness
-from clip_smu.persons import person_numbers
+from clip_smu.words.attributes import NAMES, by_name
 
 MOST, PART = (
     0.5,

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.confounds.areas import Codes, Floats, areas
 from clip_smu.errors import InputError
-from clip_smu.logistic import fit_logistic, sweep_strength
+from clip_smu.evaluation.confounds.areas import Codes, Floats, areas
 from clip_smu.metrics import AucInterval
-from clip_smu.persons import in_both, person_numbers
+from clip_smu.metrics.logistic import fit_logistic, sweep_strength
+from clip_smu.metrics.persons import in_both, person_numbers
 
 ROUNDS = 5
 _HELD_SHARE = 4  # of a person's photos one in so many is held out in the shared test, at least one
@@ -103,8 +103,8 @@ def control_task(
 
     Args:
         train, test: photos of different persons, of one encoder.
-        strength: C of :func:`clip_smu.logistic.fit_logistic`; ``None`` for each attribute's own best, chosen with the
-            real labels on persons left out. The coins get the same C: a probe of the same capacity.
+        strength: C of :func:`clip_smu.metrics.logistic.fit_logistic`; ``None`` for each attribute's own best, chosen
+            with the real labels on persons left out. The coins get the same C: a probe of the same capacity.
         rounds: at least 1.
         seed: of coins, folds and held-out photos.
         progress: called with ("strengths of the probes", 0 or 1, 1), then ("control task", fits done, fits in all).

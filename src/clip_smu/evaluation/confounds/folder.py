@@ -24,15 +24,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from clip_smu.attributes import NAMES
-from clip_smu.confounds.conditional import Conditional
-from clip_smu.confounds.control import ControlTask
-from clip_smu.confounds.readings import ByNorm, ReadFrom, Residual
-from clip_smu.documents import Count, checked, read_json
 from clip_smu.errors import InputError
 from clip_smu.evaluation import table_of, write_table
+from clip_smu.evaluation.confounds.conditional import Conditional
+from clip_smu.evaluation.confounds.control import ControlTask
+from clip_smu.evaluation.confounds.readings import ByNorm, ReadFrom, Residual
 from clip_smu.metrics import AucInterval
-from clip_smu.storage import storage_errors, write_json
+from clip_smu.storage.documents import Count, checked, read_json
+from clip_smu.storage.files import storage_errors, write_json
+from clip_smu.words.attributes import NAMES
 
 FORMAT = 1
 MANIFEST = "confounds.json"

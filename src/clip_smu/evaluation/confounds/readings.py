@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clip_smu.attributes import NAMES, resolve
-from clip_smu.confounds.areas import Floats, Integers, Labels, Scores, areas, checked, without
 from clip_smu.errors import InputError
+from clip_smu.evaluation.confounds.areas import Floats, Integers, Labels, Scores, areas, checked, without
 from clip_smu.metrics import MIN_CLASS, AucInterval
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.ranking import check, column, count_classes, each_attribute, weakness
-from clip_smu.persons import person_numbers
-from clip_smu.sampling import identity_folds
+from clip_smu.words.attributes import NAMES, resolve
 
 CONTROLS = ("Male", "age", "race")
 _FOLDS = 5
@@ -129,7 +129,7 @@ def residual(
         scores: (N, K) float, without NaN.
         labels: (N, K) int8, 1 yes, -1 no, 0 unknown (left out).
         identities: N persons; "" is a person of its own.
-        on: attributes, groups or categories, as :func:`clip_smu.attributes.resolve` takes them; those
+        on: attributes, groups or categories, as :func:`clip_smu.words.attributes.resolve` takes them; those
             that are not among ``attributes`` are passed over.
         attributes: K names; default, all 47.
         seed: of the folds.

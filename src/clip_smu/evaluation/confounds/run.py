@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from clip_smu.attributes import INDEX, NAMES, resolve
-from clip_smu.confounds.conditional import conditional_auc
-from clip_smu.confounds.control import ROUNDS, ControlTask, Photos, Progress, control_task
-from clip_smu.confounds.folder import FORMAT, MANIFEST, Confounds, read_confounds, write_confounds
-from clip_smu.confounds.readings import CONTROLS, by_norm, read_from, residual
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, Scored, read_evaluation
-from clip_smu.hiding import Hide, hidden_names, shown_columns
-from clip_smu.joined import fingerprint, labelled
-from clip_smu.labels import Labelled, read_labels, read_list
-from clip_smu.outputs import writes_folder
-from clip_smu.persons import count_persons
-from clip_smu.storage import claim_folder
+from clip_smu.evaluation.confounds.conditional import conditional_auc
+from clip_smu.evaluation.confounds.control import ROUNDS, ControlTask, Photos, Progress, control_task
+from clip_smu.evaluation.confounds.folder import FORMAT, MANIFEST, Confounds, read_confounds, write_confounds
+from clip_smu.evaluation.confounds.readings import CONTROLS, by_norm, read_from, residual
+from clip_smu.labels.joined import fingerprint, labelled
+from clip_smu.labels.labels import Labelled, read_labels, read_list
+from clip_smu.metrics.persons import count_persons
+from clip_smu.storage.files import claim_folder
+from clip_smu.storage.outputs import writes_folder
 from clip_smu.templates import Source, read_templates
+from clip_smu.words.attributes import INDEX, NAMES, resolve
+from clip_smu.words.hiding import Hide, hidden_names, shown_columns
 
 STRATA = ("Male", "Young")
 

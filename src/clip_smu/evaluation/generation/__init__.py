@@ -8,11 +8,11 @@
 A label of 0 (unknown) counts neither for nor against a caption.
 """
 
-from clip_smu.generation.comparison import compare_ways
-from clip_smu.generation.files import CaptionsWritten, write_captions, write_figures
-from clip_smu.generation.greedy import greedy
-from clip_smu.generation.scores import Average, CaptionScores, caption_scores
-from clip_smu.generation.ways import (
+from clip_smu.evaluation.generation.comparison import compare_ways
+from clip_smu.evaluation.generation.files import CaptionsWritten, write_captions, write_figures
+from clip_smu.evaluation.generation.greedy import greedy
+from clip_smu.evaluation.generation.scores import Average, CaptionScores, caption_scores
+from clip_smu.evaluation.generation.ways import (
     WAYS,
     CaptionConfig,
     Captions,

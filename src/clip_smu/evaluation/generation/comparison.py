@@ -8,18 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import LabelError
-from clip_smu.generation.scores import Bools, CaptionScores, caption_scores, persons_of
-from clip_smu.generation.ways import WAYS, CaptionConfig, Progress, above, choose_threshold, generate
-from clip_smu.hiding import Hide, hidden_names
-from clip_smu.interpreter import Interpreter
-from clip_smu.joined import labelled
-from clip_smu.labels import Labels
-from clip_smu.methods import Method, readable
-from clip_smu.persons import count_persons
-from clip_smu.sampling import identity_folds
+from clip_smu.evaluation.generation.scores import Bools, CaptionScores, caption_scores, persons_of
+from clip_smu.evaluation.generation.ways import (
+    WAYS,
+    CaptionConfig,
+    Progress,
+    above,
+    choose_threshold,
+    generate,
+)
+from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.interpreter.methods import Method, readable
+from clip_smu.labels.joined import labelled
+from clip_smu.labels.labels import Labels
+from clip_smu.metrics.folds import identity_folds
+from clip_smu.metrics.persons import count_persons
 from clip_smu.templates import Templates
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.hiding import Hide, hidden_names
 
 
 def compare_ways(

@@ -11,16 +11,16 @@ from typing import IO
 
 import numpy as np
 
-from clip_smu.attributes import NAMES
 from clip_smu.errors import InputError
-from clip_smu.generation.scores import CaptionScores
-from clip_smu.generation.ways import CaptionConfig, Progress, generate
-from clip_smu.harmless import cell
-from clip_smu.hiding import Hide, shown_columns
-from clip_smu.methods import Method, refuse_strangers, unreadable
-from clip_smu.names import ABSENT, clean, match
-from clip_smu.storage import atomic
+from clip_smu.evaluation.generation.scores import CaptionScores
+from clip_smu.evaluation.generation.ways import CaptionConfig, Progress, generate
+from clip_smu.interpreter.methods import Method, refuse_strangers, unreadable
+from clip_smu.photos.names import ABSENT, clean, match
+from clip_smu.storage.files import atomic
+from clip_smu.storage.harmless import cell
 from clip_smu.templates import Source, Templates, iter_templates
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.hiding import Hide, shown_columns
 
 _BATCH_ROWS = 8192  # templates captioned at once
 
@@ -62,7 +62,7 @@ def write_captions(
         templates: a folder made by ``extract``, or a file of templates.
         output: ``.csv`` or ``.jsonl``.
         hide: attributes, groups or categories, by name, that no caption says.
-        only: names of the photos to caption, which match those of the templates as :mod:`clip_smu.names` says;
+        only: names of the photos to caption, which match those of the templates as :mod:`clip_smu.photos.names` says;
             default, all.
         show: rows to hand back.
 

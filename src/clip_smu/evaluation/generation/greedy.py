@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
-from clip_smu.captions import OVERRULES, paper_caption
 from clip_smu.errors import InputError
-from clip_smu.interpreter import Interpreter
+from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
+from clip_smu.words.captions import OVERRULES, paper_caption
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

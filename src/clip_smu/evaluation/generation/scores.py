@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from clip_smu.errors import InputError
 from clip_smu.metrics import Measure
 from clip_smu.metrics.intervals import of_persons
+from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.ranking import measure
-from clip_smu.persons import person_numbers
 
 _BOOTSTRAP_CELLS = 2_000_000  # drawn persons held at once
 

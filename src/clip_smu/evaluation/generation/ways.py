@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import GROUPS, INDEX, NAMES
-from clip_smu.calibrate import ENCODED, NOT_ENCODED
-from clip_smu.captions import caption, paper_caption
 from clip_smu.errors import InputError, InterpreterError
-from clip_smu.generation.greedy import greedy
-from clip_smu.hiding import Hide, hidden_names
-from clip_smu.interpreter import Interpreter, stranger
-from clip_smu.methods import Method, readable
+from clip_smu.evaluation.generation.greedy import greedy
+from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
+from clip_smu.interpreter.interpreter import Interpreter, stranger
+from clip_smu.interpreter.methods import Method, readable
 from clip_smu.templates import usable, why_unusable
+from clip_smu.words.attributes import GROUPS, INDEX, NAMES
+from clip_smu.words.captions import caption, paper_caption
+from clip_smu.words.hiding import Hide, hidden_names
 
 WAYS = {
     "calibrated": "verdicts of encoded",
@@ -109,7 +109,7 @@ def generate(
 
     Example:
         >>> import numpy as np
-        >>> from clip_smu.interpreter import load_interpreter
+        >>> from clip_smu.interpreter.interpreter import load_interpreter
         >>> interpreter = load_interpreter()
         >>> made = generate(interpreter, np.stack([interpreter.centre] * 2), "greedy")
         >>> made.asserted.shape, made.texts[0][:12]

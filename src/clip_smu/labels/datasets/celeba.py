@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES
-from clip_smu.datasets.rules import Rule, same, translate
 from clip_smu.errors import LabelError
-from clip_smu.labels import Labels
-from clip_smu.names import match
-from clip_smu.persons import in_both
-from clip_smu.textfiles import read_lines, read_text, separator_of
+from clip_smu.labels.datasets.rules import Rule, same, translate
+from clip_smu.labels.labels import Labels
+from clip_smu.metrics.persons import in_both
+from clip_smu.photos.names import match
+from clip_smu.storage.textfiles import read_lines, read_text, separator_of
+from clip_smu.words.attributes import NAMES
 
 # fmt: off
 ATTRIBUTES = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import INDEX, NAMES
+from clip_smu.words.attributes import INDEX, NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.datasets.rules import Rule, same, translate
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels import Labels, read_list
-from clip_smu.landmarks import Landmarks, read_landmarks, read_numbers
-from clip_smu.names import clean, match
-from clip_smu.persons import in_both
-from clip_smu.textfiles import read_text
+from clip_smu.faces.landmarks import Landmarks, read_landmarks, read_numbers
+from clip_smu.labels.datasets.rules import Rule, same, translate
+from clip_smu.labels.labels import Labels, read_list
+from clip_smu.metrics.persons import in_both
+from clip_smu.photos.names import clean, match
+from clip_smu.storage.textfiles import read_text
 
 PARTS = ("train", "test")
 BOX_COLUMNS = ("NAME_ID", "X", "Y", "W", "H")

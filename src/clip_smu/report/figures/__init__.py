@@ -11,11 +11,11 @@ Every figure takes ``theme="light"`` or ``"dark"`` and is safe for the colour-bl
 style, a marker or a letter beside every colour. :func:`write_figure` writes SVG with text as text, PDF or PNG.
 """
 
-from clip_smu.figures.charts import auc_dots, most_told, read_from_map, slope_chart
-from clip_smu.figures.curves import reliability_diagrams, roc_grid
-from clip_smu.figures.qualitative import qualitative_table
-from clip_smu.figures.series import AucSeries, auc_series, method_series
-from clip_smu.figures.style import DARK, LIGHT, Theme, as_svg, write_figure
+from clip_smu.report.figures.charts import auc_dots, most_told, read_from_map, slope_chart
+from clip_smu.report.figures.curves import reliability_diagrams, roc_grid
+from clip_smu.report.figures.qualitative import qualitative_table
+from clip_smu.report.figures.series import AucSeries, auc_series, method_series
+from clip_smu.report.figures.style import DARK, LIGHT, Theme, as_svg, write_figure
 
 __all__ = [
     "DARK",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clip_smu.attributes import NAMES, by_name, resolve
 from clip_smu.errors import InputError
-from clip_smu.figures.series import AucSeries
-from clip_smu.figures.style import MARKERS, Theme, drawn, new_figure, theme_of
+from clip_smu.report.figures.series import AucSeries
+from clip_smu.report.figures.style import MARKERS, Theme, drawn, new_figure, theme_of
+from clip_smu.words.attributes import NAMES, by_name, resolve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.attributes import NAMES, by_name, resolve
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.figures.series import way_of
-from clip_smu.figures.style import MARKERS, STYLES, Theme, drawn, new_figure, theme_of
 from clip_smu.metrics import MIN_CLASS, ece, reliability, roc_curve
+from clip_smu.report.figures.series import way_of
+from clip_smu.report.figures.style import MARKERS, STYLES, Theme, drawn, new_figure, theme_of
+from clip_smu.words.attributes import NAMES, by_name, resolve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clip_smu.attributes import by_name
-from clip_smu.calibrate import ENCODED
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.figures.style import drawn, new_figure, theme_of
-from clip_smu.hiding import Hide, shown_columns
-from clip_smu.names import match
-from clip_smu.persons import persons_apart
+from clip_smu.interpreter.calibration import ENCODED
+from clip_smu.metrics.persons import persons_apart
+from clip_smu.photos.names import match
+from clip_smu.report.figures.style import drawn, new_figure, theme_of
+from clip_smu.words.attributes import by_name
+from clip_smu.words.hiding import Hide, shown_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.methods import Method
+from clip_smu.interpreter.methods import Method
+from clip_smu.interpreter.probe import Probe
 from clip_smu.metrics import MIN_CLASS
-from clip_smu.probe import Probe
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def method_series(method: Method) -> AucSeries:
     """The series of an interpreter's or probe's own evidence.
 
     Example:
-        >>> from clip_smu.methods import load_method
+        >>> from clip_smu.interpreter.methods import load_method
         >>> method_series(load_method("dlib-lfw")).way
         'language'
     """

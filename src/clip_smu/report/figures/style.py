@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from clip_smu.errors import InputError, MissingExtraError
-from clip_smu.storage import atomic
+from clip_smu.storage.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from clip_smu.encoders import EncoderOptions, card, load_encoder
+from clip_smu.encoders.cards import card
+from clip_smu.encoders.encoder import EncoderOptions
+from clip_smu.encoders.load import load_encoder
 from clip_smu.errors import InputError
-from clip_smu.extraction.shards import Shards
-from clip_smu.outputs import writes_folder
 from clip_smu.photos import iter_photos
-from clip_smu.storage import claim_folder
-from clip_smu.workers import Workers
+from clip_smu.storage.files import claim_folder
+from clip_smu.storage.outputs import writes_folder
+from clip_smu.templates.extraction.shards import Shards
+from clip_smu.templates.extraction.workers import Workers
 
 SHARD_PHOTOS = 1000  # photos a shard: the most that a killed job repeats
 
@@ -62,7 +64,7 @@ def extract(
     Args:
         photos: files, folders, globs, list files, tar shards, or ``-``; see :mod:`clip_smu.photos`.
         output: folder for ``part-NNNNN.parquet`` and ``_rejected/part-NNNNN.parquet``.
-        encoder: a name from :data:`clip_smu.encoders.CARDS`, or ``onnx:PATH?card=CARD.toml``.
+        encoder: a name from :data:`clip_smu.encoders.cards.CARDS`, or ``onnx:PATH?card=CARD.toml``.
         options: detection and alignment.
         processes: worker processes; default, one a core; 1 works in this process, which a photo could then end.
         shard_photos: photos a shard.
@@ -76,7 +78,7 @@ def extract(
 
     Example:
         >>> import tempfile
-        >>> from clip_smu.example import example_photo
+        >>> from clip_smu.photos.example import example_photo
         >>> done = extract([example_photo()], tempfile.mkdtemp() + "/templates", processes=1)
         >>> done.templates, done.rejected
         (1, {})

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from clip_smu.encoders import Face
 from clip_smu.encoders.cards import EncoderCard
-from clip_smu.encoding import Outcome, content_of
+from clip_smu.encoders.encoder import Face
+from clip_smu.encoders.encoding import Outcome, content_of
 from clip_smu.errors import InputError, TemplateError
 from clip_smu.photos import Photo
 from clip_smu.templates import REJECTED, REJECTED_SCHEMA, read_note, shard_note, template_schema, write_shard

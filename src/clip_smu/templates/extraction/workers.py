@@ -22,8 +22,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import IO, Any
 
-from clip_smu.encoders import Encoder
-from clip_smu.encoding import Outcome, content_of, encode_photos
+from clip_smu.encoders.encoder import Encoder
+from clip_smu.encoders.encoding import Outcome, content_of, encode_photos
 from clip_smu.errors import ClipSmuError, EncoderError, ImageError
 from clip_smu.photos import Photo
 
@@ -35,7 +35,7 @@ _BYTES_AHEAD = 256 << 20  # of photos that were streamed; at least one chunk
 _DEATHS = 5  # in a row: then it is not the photo
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
-    "from clip_smu.workers import serve; serve()"
+    "from clip_smu.templates.extraction.workers import serve; serve()"
 )
 
 

@@ -1,0 +1,1 @@
+"""Encoders: photos in, templates out. Frozen, always."""

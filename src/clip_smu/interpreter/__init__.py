@@ -1,0 +1,1 @@
+"""What reads templates: interpreter or probe, calibration, verdicts, evidence; whole stores; two faces."""

@@ -1,0 +1,1 @@
+"""Text: sentences in, vectors out, at run time."""

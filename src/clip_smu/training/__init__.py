@@ -1,0 +1,1 @@
+"""Training (PyTorch, here and in encoders.conversion alone): text encoders, losses, objectives, probes."""

@@ -1,0 +1,1 @@
+"""Words: the vocabulary (attributes, prompts, captions, descriptions) and what is hidden of it. Pure Python."""

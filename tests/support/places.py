@@ -1,0 +1,10 @@
+"""Where the tests' own files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+GOLDEN = TESTS / "golden"
+DAMAGED = TESTS / "damaged"
