@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from clip_smu.attributes import NAMES, resolve
 from clip_smu.cli import app
 from clip_smu.encoders import card
 from clip_smu.errors import ClipSmuError, InputError, TemplateError
+from clip_smu.example import example_photo
 from clip_smu.interpreter import load_interpreter
 from clip_smu.labels import Labels, read_labels
 from clip_smu.pairing import (
@@ -270,6 +272,15 @@ def test_command_on_templates(photos: Path) -> None:
     assert "LLR" in text
     for word in ("Asian", " male ", "white"):
         assert word not in text
+
+
+def test_command_on_a_folder_with_a_film(tmp_path: Path) -> None:
+    pytest.importorskip("dlib")
+    shutil.copy(example_photo(), tmp_path / "a.jpg")
+    (tmp_path / "film.mp4").write_bytes(bytes(100))
+    done = invoke("pair", tmp_path, example_photo())
+    assert done.exit_code == 0, done.output
+    assert "1 file that is no photo was left out (1 .mp4)" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from clip_smu.encoders.cards import write_card
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import InputError
 from clip_smu.feeding import check_feeding, find_photos
-from clip_smu.heads import named
+from clip_smu.heads import HeadReading, named
 from clip_smu.nets.heads import HEAD_COLUMNS, HEADS
 from clip_smu.photos import iter_photos
 from clip_smu.verification import (
@@ -318,6 +319,33 @@ def test_commands(people: Path, network: Path, tmp_path: Path, monkeypatch: pyte
         ["heads", f"onnx:{network}", str(people), "--card", str(tmp_path / "toy.toml"), "--align", "none"],
     )
     assert "expected an output 'heads'" in str(no_heads.exception)
+
+
+def test_commands_say_what_they_left_out(
+    people: Path, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A film beside the photos, as ``extract`` and ``interpret`` tell it."""
+    shutil.copytree(people, tmp_path / "people")
+    (tmp_path / "people/film.mp4").write_bytes(bytes(100))
+    monkeypatch.setattr(
+        "clip_smu.heads.read_heads", lambda _, photos: (HeadReading(one.name, 0, {}) for one in photos)
+    )
+    write_card(tmp_path / "toy.toml", RIGHT)
+    given = [
+        f"onnx:{network}",
+        str(tmp_path / "people"),
+        "--card",
+        str(tmp_path / "toy.toml"),
+        "--align",
+        "none",
+    ]
+    for command in (
+        ["check", *given, "--identities", "--count", "100", "--variant-pairs", "0"],
+        ["heads", *given],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        assert done.stderr == "clip-smu: 1 file that is no photo was left out (1 .mp4)\n"
 
 
 def test_heads_by_name() -> None:
