@@ -6,6 +6,8 @@ The doors and the files' form are those of :mod:`fuzz.doors`; ``make slow`` look
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +37,14 @@ def in_time() -> Iterator[None]:
 def test_every_door_has_a_corpus() -> None:
     assert {one.partition("/")[0] for one in KEPT} <= set(DOORS)
     assert len(KEPT) >= 24
+
+
+def test_a_door_that_there_is_not_is_refused() -> None:
+    command = [sys.executable, str(CORPUS.parent), "images", "nowhere", "--seconds", "0"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "no door is called nowhere: choose from " in ended.stderr.splitlines()[-1]
+    assert ended.stdout == ""
 
 
 @pytest.mark.parametrize("kept", KEPT)

@@ -40,6 +40,8 @@ def main() -> int:
     if given.one:
         _fuzz(given.one, given.seconds, given.seed, Path(given.doors[0]))
         return 0
+    if unknown := [door for door in given.doors if door not in DOORS]:
+        parser.error(f"no door is called {', '.join(unknown)}: choose from {', '.join(DOORS)}")
     total = findings = 0
     for door in given.doors:
         done = _door(door, given.seconds, given.seed)

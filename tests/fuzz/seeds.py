@@ -117,7 +117,9 @@ def _interpreter(folder: Path) -> list[bytes]:
         (b"I", "interpreter.json", "prompts.safetensors"),
         (b"P", "probe.json", "weights.safetensors"),
     ):
-        text = json.dumps(json.loads((folder / manifest).read_text())).encode()
+        values = json.loads((folder / manifest).read_text())
+        del values["checksum"]  # or every change would end at it
+        text = json.dumps(values).encode()
         made.append(first + struct.pack("<I", len(text)) + text + (folder / tensors).read_bytes())
     return made
 

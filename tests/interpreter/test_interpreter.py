@@ -149,6 +149,28 @@ def test_refuses_broken_folders(toy: Interpreter, tmp_path: Path) -> None:
         load_interpreter(tmp_path / "it")
 
 
+def test_a_document_that_was_changed_is_told(toy: Interpreter, tmp_path: Path) -> None:
+    """A number that is another is; another layout is not, nor is a document of before, without a checksum."""
+    shipped = load_interpreter()
+    assert shipped.folder is not None
+    assert "checksum" in json.loads((shipped.folder / "interpreter.json").read_text())
+    toy.save(tmp_path / "it")
+    file = tmp_path / "it/interpreter.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps(dict(reversed(values.items()))))
+    assert load_interpreter(tmp_path / "it").error_rate == values["error_rate"]
+    values["attributes"][3]["green"] += 1e-9
+    file.write_text(json.dumps(values))
+    with pytest.raises(
+        InterpreterError, match=r"interpreter\.json was changed after it was written"
+    ) as refused:
+        load_interpreter(tmp_path / "it")
+    assert "\n" not in str(refused.value)
+    del values["checksum"]
+    file.write_text(json.dumps(values))
+    assert load_interpreter(tmp_path / "it").name == "toy"
+
+
 class _Sayings:
     """A text encoder that knows a few sentences."""
 
@@ -230,7 +252,9 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
     ):
         load_interpreter(tmp_path / "it").ask("a hat", np.ones(128))
     file = tmp_path / "it/interpreter.json"
-    file.write_text(file.read_text().replace('"text_encoder.onnx": "', '"another.onnx": "'))
+    values = json.loads(file.read_text())
+    del values["checksum"], values["files"]["text_encoder.onnx"]
+    file.write_text(json.dumps(values))
     with pytest.raises(InterpreterError, match="cannot be read"):
         load_interpreter(tmp_path / "it").ask("hat", np.ones(128))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from clip_smu.interpreter.pairing import (
 )
 from clip_smu.labels.labels import Labels, read_labels
 from clip_smu.metrics.verification import Pairs
+from clip_smu.photos.example import example_photo
 from clip_smu.templates import Templates, save_templates
 from clip_smu.words.attributes import NAMES, resolve
 from faces import dlib_like
@@ -270,6 +272,15 @@ def test_command_on_templates(photos: Path) -> None:
     assert "LLR" in text
     for word in ("Asian", " male ", "white"):
         assert word not in text
+
+
+def test_command_on_a_folder_with_a_film(tmp_path: Path) -> None:
+    pytest.importorskip("dlib")
+    shutil.copy(example_photo(), tmp_path / "a.jpg")
+    (tmp_path / "film.mp4").write_bytes(bytes(100))
+    done = invoke("pair", tmp_path, example_photo())
+    assert done.exit_code == 0, done.output
+    assert "1 file that is no photo was left out (1 .mp4)" in done.stderr
 
 
 @pytest.mark.parametrize(

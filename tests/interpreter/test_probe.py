@@ -114,6 +114,10 @@ def test_refuses_broken_folders(toy: Probe, tmp_path: Path) -> None:
         (text[:100], "damaged"),
         (text.replace('"slope"', '"slop"'), "damaged"),
         (text.replace('"format": 1', '"format": 9'), "format 9, this version reads 1"),
+        (
+            text.replace('"error_rate": 0.', '"error_rate": 0.0'),
+            "probe.json was changed after it was written",
+        ),
         (text.replace('"dim": 16', '"dim": 17'), "damaged: expected layers from 17 to 47"),
         ("[1]", "damaged"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from clip_smu.cli.encoders import app
 from clip_smu.encoders.cards import EncoderCard, write_card
 from clip_smu.encoders.encoder import EncoderOptions
-from clip_smu.encoders.heads import named
+from clip_smu.encoders.heads import HeadReading, named
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.encoders.preprocessing import check_feeding, find_photos
 from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
@@ -318,6 +319,34 @@ def test_commands(people: Path, network: Path, tmp_path: Path, monkeypatch: pyte
         ["heads", f"onnx:{network}", str(people), "--card", str(tmp_path / "toy.toml"), "--align", "none"],
     )
     assert "expected an output 'heads'" in str(no_heads.exception)
+
+
+def test_commands_say_what_they_left_out(
+    people: Path, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A film beside the photos, as ``extract`` and ``interpret`` tell it."""
+    shutil.copytree(people, tmp_path / "people")
+    (tmp_path / "people/film.mp4").write_bytes(bytes(100))
+    monkeypatch.setattr(
+        "clip_smu.encoders.heads.read_heads",
+        lambda _, photos: (HeadReading(one.name, 0, {}) for one in photos),
+    )
+    write_card(tmp_path / "toy.toml", RIGHT)
+    given = [
+        f"onnx:{network}",
+        str(tmp_path / "people"),
+        "--card",
+        str(tmp_path / "toy.toml"),
+        "--align",
+        "none",
+    ]
+    for command in (
+        ["check", *given, "--identities", "--count", "100", "--variant-pairs", "0"],
+        ["heads", *given],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        assert done.stderr == "clip-smu: 1 file that is no photo was left out (1 .mp4)\n"
 
 
 def test_heads_by_name() -> None:

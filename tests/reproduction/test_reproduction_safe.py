@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from clip_smu.errors import ClipSmuError, InputError
+from clip_smu.errors import ClipSmuError, InputError, LabelError
 from clip_smu.reproduction import read_plan, reproduce
 from clip_smu.reproduction.data import PHOTOS, _inside
 from clip_smu.reproduction.stages import Stages
@@ -101,6 +102,27 @@ def test_a_bad_plan_leaves_nothing(data: Path, tmp_path: Path, old: str, new: st
         reproduce(plan, tmp_path / "runs" / "run", progress=lambda stage, *_: seen.append(stage))
     assert [file.name for file in tmp_path.rglob("*")] == ["plan.toml"]
     assert not seen  # nothing was begun
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_somebody_on_both_lists_is_found_before_anything_is_run(
+    data: Path, tmp_path: Path, unknown: bool
+) -> None:
+    from clip_smu.labels.labels import read_labels, read_list, write_labels, write_list
+
+    for file in ("one.parquet", "train.txt"):
+        shutil.copy(data / file, tmp_path)
+    labels, train = read_labels(data / "labels.csv"), read_list(data / "train.txt")
+    person = labels.identities[labels.images.index(train[3])]
+    if unknown:
+        labels = replace(labels, identities=[""] * len(labels.images))
+    write_labels(labels, tmp_path / "labels.csv")
+    write_list([*read_list(data / "test.txt"), train[3]], tmp_path / "test.txt")
+    (tmp_path / "plan.toml").write_text(PLAN)
+    words = f"1 photos are in both .*{train[3]}" if unknown else f"1 persons are in both .*{person}"
+    with pytest.raises(LabelError, match=words):
+        reproduce(read_plan(tmp_path / "plan.toml", data=tmp_path), tmp_path / "run")
+    assert not (tmp_path / "run/stages").exists()
 
 
 @pytest.mark.parametrize(
@@ -275,6 +297,17 @@ def test_a_stage_killed_while_the_old_result_is_removed_goes_on(
     (place / "part-2").write_text("cut")  # a damaged part of a finished stage
     assert run(2).done == 1
     assert (place / "part-2").read_text() == "xx"
+    (place / "part-2").write_text("xy")  # of the same size
+    assert run(2).done == 1
+    assert (place / "part-2").read_text() == "xx"
+    assert run(2).kept == 1
+    monkeypatch.setattr("clip_smu.reproduction.stages.MOST_BYTES", 1)
+    (place / "part-2").write_text("xy")  # of a large file its ends
+    assert run(2).done == 1
+    note = tmp_path / "run/stages/one-evaluation.json"
+    note.write_text(json.dumps({**json.loads(note.read_text()), "contents": None}))
+    (place / "part-2").write_text("xy")  # a run of before: names and sizes
+    assert run(2).kept == 1
     (tmp_path / "run/stages/one-evaluation.json").write_text("{ cut off")
     assert run(3).done == 1  # nobody knows any more what was there
 

@@ -118,18 +118,44 @@ def test_csv_of_several_things(tmp_path: Path) -> None:
 
 
 def test_csv_rows_without_a_template_are_told(tmp_path: Path) -> None:
-    text = "image,0,1,2\na,1,2,3\nb,1,2\nc,x,2,3\nd,,2,3\ne,nan,2,3\nf,0,0,0\ng,4,5,6\n"
+    text = 'image,0,1,2\na,1,2,3\nb,1,2\nc,"x\ny",2,3\nd,,2,3\ne,nan,2,3\nf,0,0,0\ng,4,5,6\n'
     (tmp_path / "t.csv").write_text(text)
     read = read_templates(tmp_path / "t.csv")
     assert read.images == list("abcdefg")
     assert read.unusable() == {
         1: "a row of 3 cells, not 4",
-        2: "'x' where a number belongs",
+        2: "'x y' where a number belongs",
         3: "a cell without a number",
         4: "not a number (NaN)",
         5: "zero",
     }
     np.testing.assert_array_equal(read.vectors[[0, 6]], [[1, 2, 3], [4, 5, 6]])
+
+
+def test_names_with_line_breaks_are_told_on_one_line(tmp_path: Path) -> None:
+    parquet(tmp_path / "t.parquet", ["x"], "a\nb", long=["y"], **{"\u2028c\r\n" * 200: ["z"]})
+    with pytest.raises(TemplateError, match=r"it has: a b, long, c c c") as refused:
+        read_templates(tmp_path / "t.parquet")
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 800
+
+
+def test_a_parquet_row_of_several_lists_is_told(tmp_path: Path) -> None:
+    given = [[row] for row in ROWS.tolist()]
+    given[1] = []
+    given[2] = given[0] + given[3]  # two faces in one row
+    given[3] = [[]]
+    given[4] = [given[4][0][:7]]
+    read = read_templates(parquet(tmp_path / "t.parquet", pa.array([*given, None, [None]])))
+    assert read.unusable() == {
+        1: "empty",
+        2: "a list of 2 lists, not of numbers",
+        3: "empty",
+        4: "of length 7, not 16",
+        6: "missing (null)",
+        7: "empty",
+    }
+    np.testing.assert_array_equal(read.vectors[[0, 5]], ROWS[[0, 5]])
 
 
 def test_csv_refusals(tmp_path: Path) -> None:
@@ -480,6 +506,9 @@ def test_team_cases(shared: Path) -> None:
     assert names["floatface"].faces.tolist() == [0, 0, 1, 0]
     for stem, why in (("emptylist", "empty"), ("nulltemplate", "missing (null)")):
         assert read_templates(cases / f"parquet_ragged/{stem}.parquet").unusable() == {1: why}
+    assert (
+        read_templates(cases / "parquet_ragged/nested.parquet").unusable() == {}
+    )  # each row is one list in a list
     assert len(read_templates(cases / "appledouble/t")) == 3
     for stem in ("binaryfloat", "fixedtensor"):
         assert read_templates(cases / f"parquet_tensor/{stem}.parquet").vectors.shape == (4, 128)

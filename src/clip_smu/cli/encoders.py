@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clip_smu.cli.options import Align, Card, Detector, Landmarks
-from clip_smu.cli.show import byte_bar, note, progress_bar, write
+from clip_smu.cli.show import byte_bar, note, note_left_out, progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ def check(
     if (pairs is None) != identities:
         raise InputError("give either --pairs pairs.txt or --identities")
     options = EncoderOptions(detector, main_face=True, align=align, landmarks=landmarks)
-    known = list(iter_photos(photos))
+    stream = iter_photos(photos)
+    known = list(stream)
     if pairs is not None:
         chosen = read_pairs(pairs)
     else:
@@ -176,6 +177,7 @@ def check(
         write(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
         _show(found)
+    note_left_out(stream.left_out)
     if found.misfed:
         raise typer.Exit(1)
 
@@ -200,9 +202,11 @@ def heads(
     if not isinstance(encoder, OnnxEncoder):
         raise InputError(f"{model} has no heads: give onnx:PATH of a converted swinface-heads")
     rejected = 0
-    for face in read_heads(encoder, iter_photos(photos)):
+    stream = iter_photos(photos)
+    for face in read_heads(encoder, stream):
         rejected += face.error is not None
         write(json.dumps(face.to_dict(), ensure_ascii=False))
+    note_left_out(stream.left_out)
     if rejected:
         raise typer.Exit(1)
 

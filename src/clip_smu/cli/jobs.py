@@ -19,7 +19,7 @@ from clip_smu.cli.options import (
     Upsample,
     store,
 )
-from clip_smu.cli.show import note, progress_bar, stage_bars, write
+from clip_smu.cli.show import note_left_out, progress_bar, stage_bars, write
 from clip_smu.errors import InputError
 
 
@@ -50,7 +50,7 @@ def extract(
     """Turn photos into templates, on all cores; killed and run again, it goes on."""
     from clip_smu.encoders.cards import own_encoder
     from clip_smu.encoders.encoder import EncoderOptions
-    from clip_smu.photos import count_photos, left_out_line
+    from clip_smu.photos import count_photos
     from clip_smu.storage.outputs import require_output
     from clip_smu.templates.extraction import extract as run
 
@@ -69,8 +69,7 @@ def extract(
         write(
             f"{sum(done.rejected.values())} photos gave nothing ({reasons}); each is listed in {output / '_rejected'}"
         )
-    if line := left_out_line(done.left_out):
-        note(line)
+    note_left_out(done.left_out)
     if not done.templates:
         raise InputError(f"no photo gave a template; the reasons are listed in {output / '_rejected'}")
 

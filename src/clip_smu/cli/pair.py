@@ -20,7 +20,7 @@ from clip_smu.cli.options import (
     Upsample,
     store,
 )
-from clip_smu.cli.show import note, show, write
+from clip_smu.cli.show import note, note_left_out, show, write
 from clip_smu.errors import InputError, TemplateError
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ def _photographed(model: Encoder, path: str) -> NDArray[np.float32]:
     (outcome,) = encode_photos(model, [next(photos)])
     if next(photos, None) is not None:
         raise InputError(f"{path} holds several photos: name one")
+    note_left_out(photos.left_out)
     if outcome.error:
         raise outcome.error
     if len(outcome.faces) > 1:

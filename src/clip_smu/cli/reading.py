@@ -26,7 +26,7 @@ from clip_smu.cli.options import (
     Upsample,
     store,
 )
-from clip_smu.cli.show import csv_rows, note, progress_bar, show, write
+from clip_smu.cli.show import csv_rows, note, note_left_out, progress_bar, show, write
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
 from clip_smu.storage.harmless import visible
 
@@ -216,7 +216,7 @@ def _batches(
     from clip_smu.encoders.load import load_encoder
     from clip_smu.interpreter.interpreter import stranger
     from clip_smu.interpreter.methods import readable
-    from clip_smu.photos import iter_photos, left_out_line
+    from clip_smu.photos import iter_photos
 
     name = own_encoder(encoder or reader.encoder, card_file)
     reader.check_templates(card(name), None)
@@ -232,8 +232,7 @@ def _batches(
         fine = readable(reader, vectors)
         why = {int(row): stranger(reader.encoder) for row in np.flatnonzero(~fine)}
         yield _batch([(photo.name, index) for index in range(len(vectors))], vectors, why, list(rejected))
-    if line := left_out_line(stream.left_out):
-        note(line)
+    note_left_out(stream.left_out)
 
 
 def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[_Batch]:

@@ -6,7 +6,7 @@ import csv
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +52,14 @@ def note(line: str) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.write(f"clip-smu: {one_line(line)}\n")
         sys.stderr.flush()
+
+
+def note_left_out(left_out: Mapping[str, int]) -> None:
+    """Says how many files of what was given are no photos, if any."""
+    from clip_smu.photos import left_out_line  # with all that photos need
+
+    if line := left_out_line(left_out):
+        note(line)
 
 
 def one_line(text: str) -> str:

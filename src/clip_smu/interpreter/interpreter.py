@@ -29,8 +29,8 @@ from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter.records import AttributeForm, InterpreterForm, MethodForm
-from clip_smu.storage.documents import checked, read_json, sha256_of
-from clip_smu.storage.files import write_json
+from clip_smu.storage.documents import checked, checksum_of, read_json, sha256_of
+from clip_smu.storage.files import write_sealed
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
 from clip_smu.templates.likeness import Likeness, saved_likeness
 from clip_smu.templates.table import usable, why_unusable
@@ -318,7 +318,7 @@ class Interpreter:
         arrays |= self.likeness.arrays() if self.likeness else {}
         files = {PROMPTS: write_tensors(folder / PROMPTS, arrays)}
         files |= {name: sha256_of(folder / name) for name in TEXT_FILES if (folder / name).is_file()}
-        write_json(
+        write_sealed(
             folder / MANIFEST,
             {
                 "format": FORMAT,
@@ -505,6 +505,7 @@ def _read(folder: Path) -> Interpreter:
     where = f"the interpreter in {folder} is damaged"
     values = read_manifest(folder / MANIFEST, "an interpreter")
     form = checked(values, InterpreterForm, where, InterpreterError)
+    refuse_edited(values, folder / MANIFEST, "clip-smu fit")
     names, calibration, evidence = read_attribute_rows(form.attributes)
     arrays = read_tensors(folder / PROMPTS, "interpreter", InterpreterError, noted=form.files.get(PROMPTS))
     prompts, vector = (len(names), form.dim), (form.dim,)
@@ -587,6 +588,19 @@ def read_manifest(file: Path, what: str) -> dict[str, Any]:
             f"{file.parent} has format {str(values.get('format'))[:40]}, this version reads {FORMAT}: update clip-smu"
         )
     return values
+
+
+def refuse_edited(values: dict[str, Any], file: Path, made_by: str) -> None:
+    """Refuses a document whose numbers are not those that were written; those of before have no checksum and pass.
+
+    Raises:
+        InterpreterError: its checksum is not that of the rest.
+    """
+    if values.get("checksum") not in (None, checksum_of(values)):
+        raise InterpreterError(
+            f"{file} was changed after it was written (its checksum is not that of the rest): copy the folder anew, or "
+            f"make it again with {made_by}"
+        )
 
 
 def _sentence(readings: Sequence[Reading]) -> str:

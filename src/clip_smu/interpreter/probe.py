@@ -31,12 +31,13 @@ from clip_smu.interpreter.interpreter import (
     read_likeness,
     read_manifest,
     read_own_card,
+    refuse_edited,
     require_files,
     without_nan,
 )
 from clip_smu.interpreter.records import ProbeForm
 from clip_smu.storage.documents import checked
-from clip_smu.storage.files import write_json
+from clip_smu.storage.files import write_sealed
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
 from clip_smu.templates.likeness import Likeness
 
@@ -133,7 +134,7 @@ class Probe:
         for number, (weight, bias) in enumerate(self.layers):
             arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
         files = {WEIGHTS: write_tensors(folder / WEIGHTS, arrays)}
-        write_json(
+        write_sealed(
             folder / MANIFEST,
             {
                 "format": FORMAT,
@@ -171,6 +172,7 @@ def load_probe(folder: str | Path) -> Probe:
     where = f"the probe in {folder}"
     values = read_manifest(folder / MANIFEST, "a probe")
     form = checked(values, ProbeForm, f"{where} is damaged", InterpreterError)
+    refuse_edited(values, folder / MANIFEST, "clip-smu probe")
     names, calibration, evidence = read_attribute_rows(form.attributes)
     arrays = read_tensors(folder / WEIGHTS, "probe", InterpreterError, noted=form.files.get(WEIGHTS))
     shapes: dict[str, tuple[int, ...]] = {"centre": (form.dim,), "scale": (form.dim,)}

@@ -72,6 +72,7 @@ class MethodForm(msgspec.Struct, kw_only=True):
         files: name → sha256 of the other files, as they were written; those of before this was kept are not listed.
         encoder_card: fields of the encoder's :class:`~clip_smu.encoders.cards.EncoderCard`; null where not known.
         likeness: what templates of the encoder look like; null where that was not measured.
+        checksum: sha256 of all other fields; documents of before this was kept have none.
     """
 
     format: int
@@ -84,6 +85,7 @@ class MethodForm(msgspec.Struct, kw_only=True):
     files: dict[str, Sha256] = {}
     encoder_card: dict[str, Any] | None = None
     likeness: LikenessForm | None = None
+    checksum: Sha256 | None = None
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.attributes]

@@ -12,8 +12,10 @@ from clip_smu.encoders.cards import ONNX, own_card
 from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.load import load_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
-from clip_smu.errors import InputError
-from clip_smu.labels.labels import read_labels, read_list
+from clip_smu.errors import InputError, LabelError
+from clip_smu.labels.labels import Labels, read_labels, read_list
+from clip_smu.metrics.persons import in_both
+from clip_smu.photos.names import distinct, match
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder
 from clip_smu.training.fit import FitConfig
 from clip_smu.training.probes import ProbeConfig
@@ -46,13 +48,31 @@ def check_plan(plan: Plan, *, smoke: bool) -> None:
             raise InputError(f"the plan has no method for the encoder {row.name}")
         for method in used:
             config_of(plan, method, row, smoke=smoke)
-    for file in (plan.train, plan.test):
-        if file is not None:
-            read_list(file)
+    lists = [read_list(file) for file in (plan.train, plan.test) if file is not None]
     if plan.form == "maad":
-        read_labels(plan.labels)
+        labels = read_labels(plan.labels)
+        if len(lists) == 2:
+            refuse_shared(lists[0], lists[1], labels)
     for row in plan.encoders:
         _check_encoder(row, plan.photos)
+
+
+def refuse_shared(train: Sequence[str], test: Sequence[str], labels: Labels) -> None:
+    """Refuses lists with a person, or a photo of an unknown person, on both: the first training would end at it.
+
+    Raises:
+        LabelError: somebody is on both.
+    """
+    names = [distinct(one)[0].to_pylist() for one in (train, test)]
+    found = [match(one, labels.images, labels.identities).at for one in names]
+    sides = [at[at >= 0].tolist() for at in found]
+    for what, called in (("persons", labels.identities), ("photos", labels.images)):
+        some, others = ([called[row] for row in rows] for rows in sides)
+        if both := in_both(some, others):
+            raise LabelError(
+                f"{len(both)} {what} are in both the plan's training and its test list, the first is {min(both)}: "
+                "evidence needs lists of different persons"
+            )
 
 
 def is_for(method: Method, row: PlannedEncoder) -> bool:

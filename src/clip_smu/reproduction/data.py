@@ -12,9 +12,10 @@ from pathlib import Path
 from clip_smu.encoders.preprocessing import find_photos
 from clip_smu.errors import ImageError
 from clip_smu.labels.datasets import convert
-from clip_smu.labels.labels import read_list
+from clip_smu.labels.labels import read_labels, read_list
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.photos.names import clean
+from clip_smu.reproduction.checks import refuse_shared
 from clip_smu.reproduction.plan import Plan
 from clip_smu.reproduction.stages import Stages, content_hash, digest
 from clip_smu.storage.digests import sha256
@@ -43,6 +44,7 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
     labels, train, test = plan.labels, plan.train, plan.test
     if plan.form == "celeba":
         labels, train, test = _celeba(plan, output / "labels", stages)
+        refuse_shared(read_list(train), read_list(test), read_labels(labels))
     assert train is not None and test is not None
     named = (labels, train, test, *([plan.pairs] if plan.pairs else []))
     labelled = {file.name: sha256(file) for file in named}
@@ -113,7 +115,7 @@ def _some(names: list[str], count: int) -> list[str]:
     return taken
 
 
-def _celeba(plan: Plan, folder: Path, stages: Stages) -> tuple[Path, Path | None, Path | None]:
+def _celeba(plan: Plan, folder: Path, stages: Stages) -> tuple[Path, Path, Path]:
     """CelebA's labels in MAAD's form, and its partition as lists."""
     result = folder / "labels.parquet"
     source = {file.name: content_hash(file) for file in sorted(plan.labels.glob("*.[ct][sx][vt]"))}

@@ -16,6 +16,9 @@ from clip_smu.storage.digests import sha256
 from clip_smu.storage.documents import read_json
 from clip_smu.storage.files import write_json
 
+MOST_BYTES = 64 << 20  # of a file that is compared whole
+_END = 1 << 20
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -42,7 +45,13 @@ class Stages:
         before = _note(file)
         same = before.get("key") == key
         finished = same and before.get("finished") and (place / result).exists()
-        if finished and before.get("files") in (None, files_of(place)):
+        if (
+            finished
+            and before.get("files") in (None, files_of(place))
+            and (
+                before.get("contents") in (None, contents_of(place))  # runs of before kept none
+            )
+        ):
             self.notes[name], self.kept = before, self.kept + 1
             return key
         self.tell(name, 0, 1)
@@ -54,6 +63,7 @@ class Stages:
         started = time.time()
         work()
         note |= {"finished": True, "seconds": round(time.time() - started, 1), "files": files_of(place)}
+        note["contents"] = contents_of(place)
         write_json(file, note)
         self.tell(name, 1, 1)
         self.notes[name], self.done = note, self.done + 1
@@ -62,8 +72,26 @@ class Stages:
 
 def files_of(place: Path) -> str:
     """Hash of the names and sizes of a stage's files: what was cut off or removed since is told by it."""
-    files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
-    return digest([(str(file.relative_to(place)), file.stat().st_size) for file in files])
+    return digest([(str(file.relative_to(place)), file.stat().st_size) for file in _files(place)])
+
+
+def contents_of(place: Path) -> str:
+    """Hash of what a stage's files hold: all bytes of each, or the two ends of one that is larger than 64 MiB."""
+    return digest([(str(file.relative_to(place)), _content(file)) for file in _files(place)])
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+
+
+def _content(file: Path) -> str:
+    size = file.stat().st_size
+    if size <= MOST_BYTES:
+        return sha256(file)
+    with file.open("rb") as stream:
+        first = stream.read(_END)
+        stream.seek(max(size - _END, 0))
+        return hashlib.sha256(first + stream.read()).hexdigest()
 
 
 def _note(file: Path) -> dict[str, Any]:

@@ -141,6 +141,17 @@ def refuse_changed(
         )
 
 
+def checksum_of(values: dict[str, Any]) -> str:
+    """sha256 (hex) of JSON values but for their own ``checksum``; of the numbers, not of how they are laid out.
+
+    Example:
+        >>> checksum_of({"n": 1, "checksum": "..."}) == checksum_of({"n": 1})
+        True
+    """
+    rest = {key: value for key, value in values.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def _text(path: Path, what: str, error: type[ClipSmuError]) -> str:
     _refuse_size(path, what, error, MOST_BYTES)
     return read_text(path, what, error)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_smu.errors import InputError, StorageError
-from clip_smu.storage.documents import read_json
+from clip_smu.storage.documents import checksum_of, read_json
 from clip_smu.storage.outputs import JOB, LOCK, holds_files, require_output
 
 _CLEARING = "_clearing"  # in a note: the folder's old files are being removed
@@ -83,6 +83,12 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_sealed(path: Path, values: dict[str, Any]) -> None:
+    """Writes JSON as :func:`write_json`, with the ``checksum`` of the rest as its last field."""
+    plain = json.loads(json.dumps(finite(values)))  # as it will be read
+    write_json(path, {**plain, "checksum": checksum_of(plain)})
 
 
 def finite(value: Any) -> Any:

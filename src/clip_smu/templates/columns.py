@@ -44,14 +44,17 @@ def vector_column(names: Sequence[str], asked: str | None, where: str | Path, ki
     if len(found) == 1:
         return found[0]
     if not found:
-        there = ", ".join(names[:20]) or "none"
+        there = listed(names) or "none"
         wanted = f"'{asked}'" if asked else f"'{TEMPLATE}', 'embedding', 'vector' or the like"
         raise TemplateError(f"{where} has no {kind} {wanted} (it has: {there}): name it with --column")
     if len(set(found)) == 1:
         raise TemplateError(f"{where} has {len(found)} {kind}s called '{found[0]}': rename all but one")
-    raise TemplateError(
-        f"{where} has several {kind}s of templates ({', '.join(found)}): choose with --column"
-    )
+    raise TemplateError(f"{where} has several {kind}s of templates ({listed(found)}): choose with --column")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, on one line whatever they hold."""
+    return " ".join(", ".join(names[:20]).split())[:400]
 
 
 def numbered_run(names: Sequence[str], asked: str | None, where: str | Path) -> tuple[int, ...] | None:

@@ -15,7 +15,15 @@ import numpy as np
 from clip_smu.errors import TemplateError
 from clip_smu.storage.textfiles import encoding_of, separator_of
 from clip_smu.templates.bounds import batch_of, first_bytes, reading
-from clip_smu.templates.columns import IDENTITIES, NAMES, TEMPLATE, first_of, known_vectors, numbered_run
+from clip_smu.templates.columns import (
+    IDENTITIES,
+    NAMES,
+    TEMPLATE,
+    first_of,
+    known_vectors,
+    listed,
+    numbered_run,
+)
 from clip_smu.templates.table import Floats32, Rows, Templates, even
 
 _LINE = 1 << 22  # characters of the longest line: 65,536 numbers take 2 million
@@ -104,7 +112,7 @@ def _batch(rows: list[_Row], start: int, file: Path) -> Rows:
     return Rows(
         np.concatenate(vectors) if vectors else np.empty(0, np.float32),
         np.array([0 if row.values is None else len(row.values) for row in rows], np.int64),
-        {number: row.problem for number, row in enumerate(rows) if row.values is None},
+        {number: " ".join(row.problem.split()) for number, row in enumerate(rows) if row.values is None},
         [row.image or f"{file.name}:{start + number}" for number, row in enumerate(rows)],
         np.array([row.face for row in rows], np.int16),
         [row.identity for row in rows],
@@ -179,12 +187,10 @@ def _is_header(cells: list[str]) -> bool:
 def _number_columns(cells: list[str], asked: str | None, file: Path) -> tuple[int, ...]:
     run = numbered_run(cells, asked, file)
     if run is None and asked is not None:
-        raise TemplateError(
-            f"{file} has no columns '{asked}0', '{asked}1' ... (it has: {', '.join(cells[:20])})"
-        )
+        raise TemplateError(f"{file} has no columns '{asked}0', '{asked}1' ... (it has: {listed(cells)})")
     rest = run or tuple(place for place, cell in enumerate(cells) if cell.lower() not in _OTHER)
     if not rest:
-        raise TemplateError(f"{file} has no columns of numbers (it has: {', '.join(cells[:20])})")
+        raise TemplateError(f"{file} has no columns of numbers (it has: {listed(cells)})")
     return rest
 
 
