@@ -69,7 +69,7 @@ def moved(faces: Templates, rows: NDArray[Any]) -> Templates:
 
 def told_of(calibration: Any) -> int:
     """Attributes of which a verdict is ever asserted."""
-    return int(((calibration.green <= 1) | (calibration.red >= 0)).sum())
+    return int(((calibration.encoded_at <= 1) | (calibration.not_encoded_at >= 0)).sum())
 
 
 # A told coin is a false alarm: the lower end of its 95 % interval lies above .5, in 1 of 40. Of 47 coins more than

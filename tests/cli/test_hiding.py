@@ -131,7 +131,10 @@ def test_a_reader_of_fewer_attributes_hides_by_name(data: tuple[Templates, Label
     order = [k for k in range(47) if NAMES[k] != "Young"]
     calibration = replace(
         whole.calibration,
-        **{key: getattr(whole.calibration, key)[order] for key in ("slope", "intercept", "green", "red")},
+        **{
+            key: getattr(whole.calibration, key)[order]
+            for key in ("slope", "intercept", "encoded_at", "not_encoded_at")
+        },
     )
     fewer: Interpreter = replace(
         whole,

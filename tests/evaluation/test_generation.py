@@ -155,7 +155,7 @@ def test_figures_refuse() -> None:
 def test_calibrated_captions_say_what_the_sentence_says(shipped: Interpreter) -> None:
     """The same attributes as the sentence of ``interpret``, which has code of its own."""
     table = vectors(60)
-    loose = replace(shipped.calibration, green=np.full(47, 0.3), red=np.full(47, 0.05))
+    loose = replace(shipped.calibration, encoded_at=np.full(47, 0.3), not_encoded_at=np.full(47, 0.05))
     read = replace(shipped, calibration=loose).interpret(table)
     said = calibrated(read.probabilities, read.verdicts)
     several = 0

@@ -68,7 +68,7 @@ def test_the_bound_is_the_widest_that_keeps_the_rate(
         for k in range(labels.shape[1])
         for confidence, right in ((probabilities[:, k], 1), (1 - probabilities[:, k], -1))
     }
-    found = min(made.green.min(), 1 - made.red.max())
+    found = min(made.encoded_at.min(), 1 - made.not_encoded_at.max())
     total, wrong = asserted_and_wrong(found)
     assert wrong <= rate * total
     for lower in np.linspace(SURE, found - 1e-6, 25) if found > SURE else []:
@@ -95,8 +95,8 @@ def test_photos_of_one_person_count_once() -> None:
     favourite = people == np.flatnonzero(of_person > 0)[0]
     scores, labels = (rng.normal(size=2000) + 3 * favourite)[:, None], of_person[people][:, None]
     names = [f"person{one}" for one in people]
-    assert calibrate(scores, labels, 0.45).red[0] > 0
-    assert calibrate(scores, labels, 0.45, names).red[0] < 0
+    assert calibrate(scores, labels, 0.45).not_encoded_at[0] > 0
+    assert calibrate(scores, labels, 0.45, names).not_encoded_at[0] < 0
 
 
 def test_no_verdict_where_nothing_can_be_told() -> None:
@@ -157,7 +157,7 @@ def test_the_rate_holds_for_the_verdicts_that_are_left() -> None:
     assert asserted >= MIN_ASSERTED
     assert wrong <= 0.10 * asserted
     assert sides[0, 0] == 0
-    assert made.green[0] > 1  # never, and not only on these faces
+    assert made.encoded_at[0] > 1  # never, and not only on these faces
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -173,8 +173,8 @@ def test_the_rate_holds_whatever_the_sides(seed: int) -> None:
     asserted, wrong, sides = of_verdicts(made, scores, labels)
     assert wrong <= rate * asserted
     assert not ((sides > 0) & (sides < MIN_ASSERTED)).any()
-    assert (made.green >= SURE).all()
-    assert (made.red <= 1 - SURE).all()
+    assert (made.encoded_at >= SURE).all()
+    assert (made.not_encoded_at <= 1 - SURE).all()
 
 
 def test_a_verdict_is_never_asserted_below_the_least_bound() -> None:
@@ -183,13 +183,13 @@ def test_a_verdict_is_never_asserted_below_the_least_bound() -> None:
     labels = rng.choice(np.int8([-1, 1]), (6000, 1))
     scores = rng.normal(size=(6000, 1)) + labels
     made = calibrate(scores, labels, 0.5)
-    assert made.green[0] == pytest.approx(SURE, abs=2e-3)
-    assert made.red[0] == pytest.approx(1 - SURE, abs=2e-3)
-    assert made.green[0] >= SURE
-    assert made.red[0] <= 1 - SURE
+    assert made.encoded_at[0] == pytest.approx(SURE, abs=2e-3)
+    assert made.not_encoded_at[0] == pytest.approx(1 - SURE, abs=2e-3)
+    assert made.encoded_at[0] >= SURE
+    assert made.not_encoded_at[0] <= 1 - SURE
     probabilities, verdicts = apply(made, scores)
     np.testing.assert_array_equal(
-        verdicts[:, 0] != 0, np.abs(probabilities[:, 0] - 0.5) >= made.green[0] - 0.5
+        verdicts[:, 0] != 0, np.abs(probabilities[:, 0] - 0.5) >= made.encoded_at[0] - 0.5
     )
 
 
@@ -199,7 +199,7 @@ def test_a_side_needs_twenty_verdicts(count: int, asserts: bool) -> None:
     made = calibrate(scores[:, None], labels[:, None], 0.02)
     _, _, sides = of_verdicts(made, scores[:, None], labels[:, None])
     assert sides[0, 0] == (count if asserts else 0)
-    assert bool(made.green[0] <= 1) is asserts
+    assert bool(made.encoded_at[0] <= 1) is asserts
     assert sides[1, 0] >= 400
 
 
@@ -223,7 +223,7 @@ def test_a_side_that_would_be_wrong_too_often_gets_a_higher_bound() -> None:
     made = calibrate(scores, labels, 0.5)  # a rate that no other rule of these would keep
     probability = {run[0]: float(apply(made, np.array([[run[0]]]))[0][0, 0]) for run in runs}
     assert probability[1.0] > SURE > probability[-0.5]
-    assert made.green[0] == pytest.approx(probability[4.0])
+    assert made.encoded_at[0] == pytest.approx(probability[4.0])
     _, _, sides = of_verdicts(made, scores, labels)
     assert sides[0, 0] == 40
 
@@ -234,14 +234,14 @@ def test_one_bound_for_all() -> None:
     labels = rng.choice(np.int8([-1, 1]), (4000, 2))
     scores = rng.normal(size=(4000, 2)) + labels * np.array([2.0, 0.7])
     made = calibrate(scores, labels, 0.10)
-    shared = made.green.min()
+    shared = made.encoded_at.min()
     assert shared > SURE
-    np.testing.assert_allclose([*made.green, *(1 - made.red)], shared, atol=1e-9)
+    np.testing.assert_allclose([*made.encoded_at, *(1 - made.not_encoded_at)], shared, atol=1e-9)
     _, verdicts = apply(made, scores)
     errors = [(verdicts[:, k] * labels[:, k] < 0).sum() / (verdicts[:, k] != 0).sum() for k in range(2)]
     assert errors[1] > 0.12 > 0.10 > errors[0]
     sure = calibrate(scores[:, :1], labels[:, :1], 0.10)
-    assert sure.green[0] < shared
+    assert sure.encoded_at[0] < shared
 
 
 def test_negative_slopes_and_strangers() -> None:
@@ -255,11 +255,11 @@ def test_negative_slopes_and_strangers() -> None:
     assert intercept[0] == pytest.approx(np.log((yes + 1) / (no + 1)))
     made = calibrate(scores, labels, 0.10, [""] * 800)
     apart = calibrate(scores, labels, 0.10)
-    for name in ("slope", "intercept", "green", "red"):
+    for name in ("slope", "intercept", "encoded_at", "not_encoded_at"):
         np.testing.assert_array_equal(getattr(made, name), getattr(apart, name))
-    assert made.green[0] > 1
-    assert made.red[0] < 0
-    assert made.green[1] < 1
+    assert made.encoded_at[0] > 1
+    assert made.not_encoded_at[0] < 0
+    assert made.encoded_at[1] < 1
 
 
 def test_platt_is_the_optimum_of_its_definition() -> None:
@@ -305,8 +305,8 @@ def test_a_better_rank_with_a_falling_slope_is_not_told() -> None:
     made = calibrate(scores, labels, 0.45)
     assert made.slope[0] == 0
     assert made.intercept[0] == pytest.approx(0, abs=1e-12)
-    assert made.green[0] > 1
-    assert made.red[0] < 0
+    assert made.encoded_at[0] > 1
+    assert made.not_encoded_at[0] < 0
 
 
 def test_float32_scores_are_fitted_in_float64(held_out: tuple[np.ndarray, np.ndarray]) -> None:

@@ -120,7 +120,7 @@ def test_save_and_load(toy: Interpreter, tmp_path: Path) -> None:
     )
     assert read.known_words == toy.known_words
     assert read.evidence[0].auc == 0.9
-    assert np.isnan(read.evidence[0].red_error)
+    assert np.isnan(read.evidence[0].not_encoded_error)
     with pytest.raises(InterpreterError, match=r"text_encoder\.onnx is missing"):
         read.ask("a hat", templates)
     with pytest.raises(InterpreterError, match="not loaded from a folder"):

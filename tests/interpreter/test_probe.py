@@ -80,7 +80,7 @@ def test_save_and_load(toy: Probe, tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
     assert (read.kind, read.encoder, read.dim, read.attributes) == ("mlp", "toy", DIM, NAMES)
     assert read.evidence[0].auc == 0.9
-    assert np.isnan(read.evidence[0].red_error)
+    assert np.isnan(read.evidence[0].not_encoded_error)
     assert read.folder == tmp_path / "it"
 
 

@@ -100,7 +100,7 @@ def test_a_fit_by_hand(tmp_path: Path, trainings: Trainings) -> None:
     assert trainings.asked[3][1].tolist() == list(range(48))
     assert trainings.asked[3][2] is None
     expected = calibrate(scores, labels.values, 0.1, faces.identities)
-    for name in ("slope", "intercept", "green", "red"):
+    for name in ("slope", "intercept", "encoded_at", "not_encoded_at"):
         np.testing.assert_allclose(
             getattr(reader.calibration, name), getattr(expected, name), rtol=1e-3, atol=1e-4
         )

@@ -70,7 +70,7 @@ def test_a_logistic_probe_by_hand(tmp_path: Path) -> None:
         scores[~rest] = x[~rest] @ w.T + b - (x[rest] @ w.T + b).mean(axis=0)
     scores += (whole @ weights.T + bias).mean(axis=0)
     expected = calibrate(scores, labels.values, SMALL.error_rate, faces.identities)
-    for name in ("slope", "intercept", "green", "red"):
+    for name in ("slope", "intercept", "encoded_at", "not_encoded_at"):
         np.testing.assert_allclose(
             getattr(probe.calibration, name), getattr(expected, name), rtol=1e-2, atol=2e-3
         )
@@ -365,7 +365,9 @@ def test_evidence_by_a_loop() -> None:
     calibration = calibrate(scores, labels, 0.2, people)
     rows = gather_evidence(calibration, scores, labels, people)
     p = 1 / (1 + np.exp(-(calibration.slope * scores + calibration.intercept)))
-    said = np.where(p >= calibration.green - 1e-6, 1, np.where(p <= calibration.red + 1e-6, -1, 0))
+    said = np.where(
+        p >= calibration.encoded_at - 1e-6, 1, np.where(p <= calibration.not_encoded_at + 1e-6, -1, 0)
+    )
     curve = delong(scores, labels, identity=persons_apart(people))
     for k, row in enumerate(rows):
         known = labels[:, k] != 0
@@ -377,7 +379,7 @@ def test_evidence_by_a_loop() -> None:
             continue
         assert (row.auc, row.low, row.high) == (curve.auc[k], curve.low[k], curve.high[k])
         green, red = known & (said[:, k] > 0), known & (said[:, k] < 0)
-        for found, chosen, bad in ((row.green_error, green, -1), (row.red_error, red, 1)):
+        for found, chosen, bad in ((row.encoded_error, green, -1), (row.not_encoded_error, red, 1)):
             expected = (labels[chosen, k] == bad).mean() if chosen.any() else np.nan
             assert found == pytest.approx(expected, nan_ok=True)
         assert row.coverage == pytest.approx((green | red).sum() / known.sum())
@@ -388,4 +390,6 @@ def test_evidence_by_a_loop() -> None:
     assert total["green_error"] == pytest.approx((labels[asserted & (said > 0)] < 0).mean())
     assert total["red_error"] == pytest.approx((labels[asserted & (said < 0)] > 0).mean())
     assert total["chosen_error_rate"] == 0.2
-    assert total["bound"] == pytest.approx(min(calibration.green.min(), 1 - calibration.red.max()))
+    assert total["bound"] == pytest.approx(
+        min(calibration.encoded_at.min(), 1 - calibration.not_encoded_at.max())
+    )

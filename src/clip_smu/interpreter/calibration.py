@@ -27,14 +27,14 @@ class Calibration:
 
     Attributes:
         slope, intercept: (K,) ``probability = 1 / (1 + exp(-(slope * score + intercept)))``; slope >= 0.
-        green: (K,) lowest probability that is asserted as *encoded*, at least 0.55; above 1: never.
-        red: (K,) highest probability that is asserted as *not encoded*, at most 0.45; below 0: never.
+        encoded_at: (K,) lowest probability that is asserted as *encoded*, at least 0.55; above 1: never.
+        not_encoded_at: (K,) highest probability that is asserted as *not encoded*, at most 0.45; below 0: never.
     """
 
     slope: Floats
     intercept: Floats
-    green: Floats
-    red: Floats
+    encoded_at: Floats
+    not_encoded_at: Floats
 
 
 def calibrate(
@@ -99,8 +99,8 @@ def apply(
     """Probabilities (N, K) float32 and verdicts (N, K) int8 of (N, K) scores."""
     c = calibration
     p = _probability(c.slope, c.intercept, scores)
-    encoded = p >= np.asarray(c.green, dtype=np.float32)
-    not_encoded = p <= np.asarray(c.red, dtype=np.float32)
+    encoded = p >= np.asarray(c.encoded_at, dtype=np.float32)
+    not_encoded = p <= np.asarray(c.not_encoded_at, dtype=np.float32)
     not_encoded &= ~encoded
     return p, encoded.view(np.int8) - not_encoded.view(np.int8)
 

@@ -34,7 +34,7 @@ def gather_evidence(
     _, verdicts = apply(calibration, scores)
     rows = []
     for k, attribute in enumerate(ATTRIBUTES):
-        green, red, asserted, known = _counts(verdicts[:, [k]], labels[:, [k]])
+        encoded, not_encoded, asserted, known = _counts(verdicts[:, [k]], labels[:, [k]])
         rows.append(
             Evidence(
                 float(curve.auc[k]),
@@ -42,8 +42,8 @@ def gather_evidence(
                 float(curve.high[k]),
                 int(curve.n_positive[k]),
                 int(curve.n_negative[k]),
-                green,
-                red,
+                encoded,
+                not_encoded,
                 asserted / known if known else float("nan"),
                 attribute.label_accuracy,
                 curve.reason[k],
@@ -60,14 +60,14 @@ def verdict_errors(
     ``bound`` is the lowest probability of being right at which a verdict is asserted; ``None`` where none ever is.
     """
     probabilities, verdicts = apply(calibration, scores)
-    green, red, asserted, known = _counts(verdicts, labels)
-    bound = float(np.minimum(calibration.green, 1 - calibration.red).min())
+    encoded, not_encoded, asserted, known = _counts(verdicts, labels)
+    bound = float(np.minimum(calibration.encoded_at, 1 - calibration.not_encoded_at).min())
     return {
         "chosen_error_rate": error_rate,
         "bound": bound if bound <= 1 else None,
         "error": _share((verdicts != labels) & (verdicts != 0) & (labels != 0), asserted),
-        "green_error": _or_none(green),
-        "red_error": _or_none(red),
+        "green_error": _or_none(encoded),
+        "red_error": _or_none(not_encoded),
         "coverage": asserted / known if known else None,
         "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
         "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),
@@ -77,10 +77,10 @@ def verdict_errors(
 def _counts(verdicts: NDArray[np.int8], labels: NDArray[np.int8]) -> tuple[float, float, int, int]:
     """Share of wrong *encoded* and of wrong *not encoded* verdicts, number asserted, number of known labels."""
     known = labels != 0
-    green, red = (verdicts == ENCODED) & known, (verdicts == NOT_ENCODED) & known
-    wrong_green = float((labels[green] < 0).mean()) if green.any() else float("nan")
-    wrong_red = float((labels[red] > 0).mean()) if red.any() else float("nan")
-    return wrong_green, wrong_red, int((green | red).sum()), int(known.sum())
+    encoded, not_encoded = (verdicts == ENCODED) & known, (verdicts == NOT_ENCODED) & known
+    of_encoded = float((labels[encoded] < 0).mean()) if encoded.any() else float("nan")
+    of_not_encoded = float((labels[not_encoded] > 0).mean()) if not_encoded.any() else float("nan")
+    return of_encoded, of_not_encoded, int((encoded | not_encoded).sum()), int(known.sum())
 
 
 def _share(part: NDArray[np.bool_], whole: Any) -> float | None:

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import structs
+from msgspec import structs, to_builtins
 from numpy.typing import NDArray
 
 from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
-from clip_smu.interpreter.records import AttributeForm, InterpreterForm, MethodForm
+from clip_smu.interpreter.records import AttributeForm, EvidenceForm, InterpreterForm, MethodForm
 from clip_smu.storage.documents import checked, checksum_of, read_json, sha256_of
 from clip_smu.storage.files import write_sealed
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
@@ -54,7 +54,7 @@ class Evidence:
     Attributes:
         auc, low, high: ROC AUC with its 95 % interval, 0 to 1; NaN where ``reason`` says why.
         n_positive, n_negative: faces with a known label.
-        green_error, red_error: share of wrong verdicts among those asserted; NaN where none was.
+        encoded_error, not_encoded_error: share of wrong verdicts among those asserted; NaN where none was.
         coverage: share of the labelled faces for which a verdict was asserted.
         label_accuracy: how often MAAD-Face's labels agree with humans (its own check).
         reason: why a figure is missing or weak ("too few positives"), or "".
@@ -65,11 +65,16 @@ class Evidence:
     high: float
     n_positive: int
     n_negative: int
-    green_error: float
-    red_error: float
+    encoded_error: float
+    not_encoded_error: float
     coverage: float
     label_accuracy: float
     reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, under the names that files have (``green_error``, ``red_error``); NaN becomes ``None``."""
+        values: dict[str, Any] = to_builtins(EvidenceForm(**without_nan(asdict(self))))
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Reading:
         }
         values = without_nan(values)
         if evidence:
-            values["evidence"] = without_nan(asdict(self.evidence))
+            values["evidence"] = self.evidence.to_dict()
         return values
 
 
@@ -457,9 +462,9 @@ def attribute_rows(
             "name": name,
             "slope": float(calibration.slope[k]),
             "intercept": float(calibration.intercept[k]),
-            "green": float(calibration.green[k]),
-            "red": float(calibration.red[k]),
-            "evidence": without_nan(asdict(evidence[k])),
+            "green": float(calibration.encoded_at[k]),
+            "red": float(calibration.not_encoded_at[k]),
+            "evidence": evidence[k].to_dict(),
         }
         for k, name in enumerate(attributes)
     ]
@@ -471,7 +476,7 @@ def read_attribute_rows(
     """Names, calibration and evidence from what :func:`attribute_rows` gave."""
     columns = {
         key: np.array([getattr(row, key) for row in rows], np.float64)
-        for key in ("slope", "intercept", "green", "red")
+        for key in ("slope", "intercept", "encoded_at", "not_encoded_at")
     }
     return (
         tuple(row.name for row in rows),
@@ -604,7 +609,7 @@ def refuse_edited(values: dict[str, Any], file: Path, made_by: str) -> None:
 
 
 def _sentence(readings: Sequence[Reading]) -> str:
-    """The greens as prose; of an exclusive group the likeliest only, and Male's red as a woman."""
+    """What is encoded as prose; of an exclusive group the likeliest only, and Male not encoded as a woman."""
     encoded = [reading for reading in readings if reading.verdict == VERDICTS[ENCODED]]
     best: dict[str, str] = {}
     for reading in sorted(encoded, key=lambda one: -one.probability):

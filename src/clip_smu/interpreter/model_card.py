@@ -62,7 +62,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     aucs = [row.auc for row in interpreter.evidence if not math.isnan(row.auc)]
     rows = "\n".join(
         f"| {by_name(name).label} | {_number(row.auc)} | {_number(row.low)} to {_number(row.high)} | {row.n_positive} "
-        f"| {row.n_negative} | {_percent(row.green_error)} | {_percent(row.red_error)} | {_percent(row.coverage)} "
+        f"| {row.n_negative} | {_percent(row.encoded_error)} | {_percent(row.not_encoded_error)} | {_percent(row.coverage)} "
         f"| {row.label_accuracy:.0%} |"
         for name, row in zip(interpreter.attributes, interpreter.evidence, strict=True)
     )

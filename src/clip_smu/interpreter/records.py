@@ -22,8 +22,8 @@ class EvidenceForm(msgspec.Struct):
     high: Share | None
     n_positive: Count
     n_negative: Count
-    green_error: Share | None
-    red_error: Share | None
+    encoded_error: Share | None = msgspec.field(name="green_error")
+    not_encoded_error: Share | None = msgspec.field(name="red_error")
     coverage: Share | None
     label_accuracy: Share | None
     reason: str
@@ -35,15 +35,15 @@ class AttributeForm(msgspec.Struct):
     name: str
     slope: Finite
     intercept: Finite
-    green: Annotated[float, msgspec.Meta(ge=0, le=2)]
-    red: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+    encoded_at: Annotated[float, msgspec.Meta(ge=0, le=2)] = msgspec.field(name="green")
+    not_encoded_at: Annotated[float, msgspec.Meta(ge=-1, le=1)] = msgspec.field(name="red")
     evidence: EvidenceForm
 
     def __post_init__(self) -> None:
         if self.name not in _KNOWN:
             raise ValueError(f"expected the name of one of the 47 attributes, got {self.name[:40]!r}")
-        if self.red > self.green:
-            raise ValueError(f"expected red below green, got {self.red} and {self.green}")
+        if self.not_encoded_at > self.encoded_at:
+            raise ValueError(f"expected red below green, got {self.not_encoded_at} and {self.encoded_at}")
 
 
 class ProvenanceForm(msgspec.Struct):

@@ -172,8 +172,8 @@ def _by_evidence(method: Method, hidden: Sequence[str]) -> Values:
             "high": None if few else _clean(row.high),
             "n_positive": row.n_positive,
             "n_negative": row.n_negative,
-            "encoded_error": _clean(row.green_error),
-            "not_encoded_error": _clean(row.red_error),
+            "encoded_error": _clean(row.encoded_error),
+            "not_encoded_error": _clean(row.not_encoded_error),
             "coverage": _clean(row.coverage),
             "reason": row.reason,
         }
