@@ -22,12 +22,17 @@ from clip_smu.evaluation import (
     Evaluation,
     Scored,
     evaluate,
+    measures,
     metric_table,
     read_evaluation,
     resample_auc,
     resampling,
     table_of,
     write_evaluation,
+    write_table,
+)
+from clip_smu.evaluation import (
+    folder as folders,
 )
 from clip_smu.evaluation import (
     run as running,
@@ -231,6 +236,11 @@ def test_means_and_all_verdicts_together(figures) -> None:
     asserted = (scored.verdicts != 0) & kept
     assert figures["all", "verdict_error"]["value"] == pytest.approx(wrong.sum() / asserted.sum())
     assert figures["all", "coverage"]["value"] == pytest.approx(asserted.sum() / kept.sum())
+    p, yes = scored.probabilities[kept].astype(float), labels[kept] > 0
+    bins = np.ceil(p * 15).clip(1, 15)
+    gaps = [abs(p[bins == b].sum() - yes[bins == b].sum()) for b in range(1, 16)]
+    assert figures["all", "ece"]["value"] == pytest.approx(sum(gaps) / len(p))
+    assert figures["all", "ece"]["low"] is None
     squares = (scored.probabilities.astype(float) - (labels > 0)) ** 2
     assert figures["all", "brier"]["value"] == pytest.approx(squares[kept].mean())
     assert figures["all", "brier"]["low"] < figures["all", "brier"]["value"] < figures["all", "brier"]["high"]
@@ -456,6 +466,9 @@ def test_unusable_templates_are_counted_not_scored(tmp_path: Path) -> None:
     assert len(made) == 58
     assert made.manifest["unusable"] == {"not a number (NaN)": 1, "zero": 1}
     assert made.manifest["join"]["unusable templates"] == 2
+    assert made.manifest["left_out"] == [
+        "2 templates cannot be used (1 not a number (NaN), 1 zero); the first is that of p1/4.jpg"
+    ]
     assert faces.images[4] not in made.images
     assert made.encoder == "toy"  # bare vectors: what the method says
     assert np.isfinite(made.methods["toy-probe"].scores).all()
@@ -649,3 +662,389 @@ def test_the_command(data, tmp_path: Path, command) -> None:
         code, _, err = command(*base, *more)
         assert code == 1
         assert said in err.splitlines()[-1]
+
+
+# ---------------------------------------------------------------- parts, one by one
+
+
+def test_ends_are_quantiles_and_missing_where_too_much_is_missing() -> None:
+    draws = np.random.default_rng(0).normal(size=(40, 4))
+    draws[:2, 1] = np.nan  # 5 % exactly: the interval is of the others
+    draws[:3, 2] = np.nan  # above
+    draws[:, 3] = 0.25  # none differs
+    low, high = measures._ends(draws, 0.9)
+    for k, rows in ((0, slice(None)), (1, slice(2, None))):
+        assert (low[k], high[k]) == pytest.approx(tuple(np.quantile(draws[rows, k], [0.05, 0.95])))
+    assert np.isnan([low[2:], high[2:]]).all()
+    for end in measures._ends(np.empty((0, 3, 2)), 0.95):
+        assert end.shape == (3, 2)
+        assert np.isnan(end).all()
+
+
+def test_why_there_is_no_interval() -> None:
+    some, none = {"value": 0.5, "low": np.nan}, {"value": None, "low": None}
+    drawn = np.full(40, 0.5)
+    assert measures._no_interval(some, drawn) == "no resample differs"
+    drawn[:2] = np.nan
+    assert measures._no_interval(some, drawn) == "no resample differs"  # 5 % may be missing
+    drawn[:3] = np.nan
+    assert measures._no_interval(some, drawn) == "missing in resamples"
+    assert measures._no_interval(some, np.empty(0)) == ""
+    assert measures._no_interval(none, drawn) == ""
+    assert measures._no_interval({"value": 0.5, "low": 0.4}, drawn) == ""
+
+
+def test_means_by_a_loop() -> None:
+    """A resample without a figure keeps that attribute at its value; attributes without the figure take no part."""
+    rng = np.random.default_rng(2)
+    width = len(METRICS)
+    value, draws = rng.random((4, width)), rng.random((50, 4, width))
+    draws[rng.random(draws.shape) < 0.1] = np.nan
+    usable = rng.random((4, width)) < 0.7
+    usable[:, 3] = False
+    draws[:, :, 5] = np.nan
+    for place, (row, kept) in enumerate(measures._means(value, draws, usable, 0.9, 50)):
+        chosen = [k for k in range(4) if usable[k, place]]
+        assert (row["attribute"], row["metric"], row["n_attributes"]) == ("mean", METRICS[place], len(chosen))
+        assert np.flatnonzero(kept).tolist() == chosen
+        if not chosen:
+            assert (row["value"], row["reason"]) == (None, "no attribute has this figure")
+            continue
+        assert row["value"] == pytest.approx(np.mean([value[k, place] for k in chosen]))
+        means = [
+            np.mean([value[k, place] if np.isnan(draws[r, k, place]) else draws[r, k, place] for k in chosen])
+            for r in range(50)
+        ]
+        if place == 5:
+            assert np.isnan([row["low"], row["high"]]).all()
+        else:
+            assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
+        assert row["reason"] == ""
+    assert measures._means(value, draws, usable, 0.9, 9)[0][0]["reason"] == "photos of few identities"
+
+
+def test_persons_behind_each_figure_by_a_loop() -> None:
+    (labels, persons), scored = toy_evaluation(40)
+    said = scored.verdicts
+    for k, row in enumerate(measures._persons_of(scored, labels, persons)):
+        for of, chosen in (
+            ("positives", labels[:, k] == 1),
+            ("negatives", labels[:, k] == -1),
+            ("photos", labels[:, k] != 0),
+            ("verdicts", (labels[:, k] != 0) & (said[:, k] != 0)),
+            ("encoded verdicts", (labels[:, k] != 0) & (said[:, k] == 1)),
+            ("not encoded verdicts", (labels[:, k] != 0) & (said[:, k] == -1)),
+        ):
+            assert row[of] == len(set(persons[chosen].tolist())), (k, of)
+    (together,) = measures._persons_of(scored, labels[:, :1], persons, pooled=True)
+    assert together["positives"] == len(set(persons[labels[:, 0] == 1].tolist()))
+    assert together["photos"] == len(set(persons[(labels[:, 0] != 0)].tolist()))
+
+
+def test_all_verdicts_are_of_all_persons() -> None:
+    """The first attribute is known of three persons only, which says nothing of all attributes together."""
+    (labels, persons), scored = toy_evaluation(120)
+    labels[:, 0] = np.where(np.arange(120) < 9, labels[:, 0], 0)
+    rows = metric_table("toy", SIX, labels, persons, {"m": scored}, rounds=40).to_pylist()
+    reasons = {row["reason"] for row in rows if row["attribute"] == "all"}
+    assert reasons == {""}
+
+
+def test_a_positive_and_a_negative_are_enough_for_an_area() -> None:
+    """Of two persons each round has both, an area of 1, or one of them twice, and none."""
+    areas = resample_auc(np.float32([[0.9], [0.1]]), np.int8([[1], [-1]]), np.array(["a", "b"]), 60, 0)
+    (times,) = (part for _, part in resampling.draws(2, 60, 0, 60))
+    assert np.array_equal(areas[:, 0], np.where((times == 1).all(axis=1), 1.0, np.nan), equal_nan=True)
+
+
+def test_figures_that_cannot_be_given_are_none() -> None:
+    none = {"value": None, "low": None, "high": None}
+    assert measures._figures(0.5, 0.4, 0.6, True) == none
+    assert measures._figures(0.5, 0.4, 0.6, False) == {"value": 0.5, "low": 0.4, "high": 0.6}
+
+
+def test_draws_are_whole_rounds_and_the_seed_alone_decides() -> None:
+    whole = list(resampling.draws(5, 7, 3, 7))
+    assert [(part.start, part.stop) for part, _ in whole] == [(0, 7)]
+    drawn = np.random.default_rng(3).integers(5, size=(7, 5))
+    expected = [[int((row == person).sum()) for person in range(5)] for row in drawn]
+    assert whole[0][1].tolist() == expected
+    assert whole[0][1].dtype == np.float64
+    parts = list(resampling.draws(5, 7, 3, 3))
+    assert [(part.start, part.stop) for part, _ in parts] == [(0, 3), (3, 6), (6, 7)]
+    assert np.concatenate([times for _, times in parts]).tolist() == expected
+
+
+def test_how_many_rounds_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty, or two beyond each end; 500 by default, 100 of many photos."""
+    (labels, persons), scored = toy_evaluation(60)
+
+    def made(**more: object) -> list[dict[str, object]]:
+        told: list[int] = []
+        table = metric_table(
+            "toy", SIX, labels, persons, {"m": scored, "n": scored}, progress=told.append, **more
+        )
+        assert told == [1, 1]
+        return table.to_pylist()
+
+    for level, least in ((0.95, 40), (0.99, 200)):
+        with pytest.raises(
+            InputError, match=f"expected at least {least} rounds, or 0, found {least - 1}: 500 is"
+        ):
+            metric_table("toy", SIX, labels, persons, {"m": scored}, level=level, rounds=least - 1)
+    with pytest.raises(InputError, match="at least 40 rounds, or 0, found 1"):
+        metric_table("toy", SIX, labels, persons, {"m": scored}, rounds=1)
+    assert made(rounds=40) != made(rounds=41)
+    assert made(rounds=40) == made(rounds=40, level=0.95, seed=0)
+    assert made(rounds=40) != made(rounds=40, seed=1)
+    assert (measures.ROUNDS, measures.ROUNDS_LARGE, measures.LARGE) == (500, 100, 200_000)
+    monkeypatch.setattr(measures, "ROUNDS", 45)
+    monkeypatch.setattr(measures, "ROUNDS_LARGE", 44)
+    for large, rounds in ((60, 45), (59, 44)):
+        monkeypatch.setattr(measures, "LARGE", large)
+        assert made() == made(rounds=rounds)
+
+
+def test_the_three_forms_of_any_table(tmp_path: Path) -> None:
+    rows = [
+        {
+            "method": "=1+1",
+            "attribute": "é",
+            "metric": "auc",
+            "value": 0.1 + 0.2,
+            "n_positive": 3,
+            "reason": "",
+        },
+        {"method": "-0.5", "metric": "eer", "value": float("nan"), "low": float("inf"), "high": -0.0},
+    ]
+    table = table_of(rows)
+    assert table.schema == TABLE_SCHEMA
+    assert table.column("value").to_pylist() == [0.1 + 0.2, None]
+    assert table.column("low").to_pylist() == [None, None]
+    assert table_of([{"a": 1}], pa.schema([("a", pa.int64())])).to_pylist() == [{"a": 1}]
+    for name in ("t.csv", "t.JSON", "t.parquet"):
+        write_table(table, tmp_path / name)
+    text = (tmp_path / "t.JSON").read_text("utf-8")
+    assert json.loads(text) == table.to_pylist()
+    assert "é" in text
+    assert text.endswith("\n]\n")
+    assert text.startswith('[\n {\n  "method"')
+    assert pq.read_table(tmp_path / "t.parquet").equals(table)
+    assert pq.ParquetFile(tmp_path / "t.parquet").metadata.row_group(0).column(0).compression == "ZSTD"
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        cells = list(csv.reader(file))
+    assert cells[0] == TABLE_SCHEMA.names
+    assert [row[0] for row in cells[1:]] == ["'=1+1", "-0.5"]  # nothing for a spreadsheet to run
+    assert (cells[1][2], cells[1][4], cells[2][4]) == ("é", repr(0.1 + 0.2), "")
+    write_table(table, tmp_path / "more.json", {"level": 0.95})
+    assert json.loads((tmp_path / "more.json").read_text("utf-8")) == {
+        "level": 0.95,
+        "rows": table.to_pylist(),
+    }
+    with pytest.raises(InputError, match=r"expected a file named \.csv, \.parquet or \.json, found t\.txt"):
+        write_table(table, tmp_path / "t.txt")
+    with pytest.raises(ValueError, match="JSON"):
+        write_table(table, tmp_path / "bad.json", {"level": float("nan")})
+    assert not (tmp_path / "bad.json").exists()
+
+
+def in_memory(n: int = 30, names: tuple[str, ...] = ("m",), attributes: tuple[str, ...] = SIX) -> Evaluation:
+    (labels, persons), scored = toy_evaluation(n)
+    manifest = {"encoder": "toy", "methods": [{"name": name} for name in names]}
+    return Evaluation(
+        "toy", attributes, [f"{row}.jpg" for row in range(n)], persons.tolist(), np.ones(n, np.float32), labels,
+        dict.fromkeys(names, scored), manifest, table_of([]),
+    )  # fmt: skip
+
+
+def test_row_groups_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = in_memory(names=("m", "n"))
+    monkeypatch.setattr(folders, "_ROWS", 7)
+    write_evaluation(made, tmp_path / "e")
+    stored = pq.ParquetFile(tmp_path / "e/scores.parquet")
+    assert stored.metadata.num_row_groups == 5
+    assert stored.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert stored.schema_arrow.names == [
+        "image", "identity", "norm", "labels", "scores:m", "probabilities:m", "verdicts:m", "scores:n",
+        "probabilities:n", "verdicts:n",
+    ]  # fmt: skip
+    back = read_evaluation(tmp_path / "e")
+    assert (back.images, back.identities, back.attributes) == (made.images, made.identities, SIX)
+    np.testing.assert_array_equal(back.labels, made.labels)
+    np.testing.assert_array_equal(back.norms, made.norms)
+    assert back.norms.dtype == np.float32
+    for name in ("m", "n"):
+        for part in ("scores", "probabilities", "verdicts"):
+            np.testing.assert_array_equal(
+                getattr(back.methods[name], part), getattr(made.methods[name], part)
+            )
+
+
+def test_an_evaluation_of_no_photo_is_read(tmp_path: Path) -> None:
+    made = in_memory()
+    none = np.empty((0, 6))
+    bare = Scored(none.astype(np.float32), none.astype(np.float32), none.astype(np.int8))
+    empty = replace(
+        made,
+        images=[],
+        identities=[],
+        norms=np.empty(0, np.float32),
+        labels=none.astype(np.int8),
+        methods={"m": bare},
+    )
+    write_evaluation(empty, tmp_path / "e")
+    back = read_evaluation(tmp_path / "e")
+    assert len(back) == 0
+    assert back.labels.shape == back.methods["m"].scores.shape == (0, 6)
+    assert (back.labels.dtype, back.methods["m"].scores.dtype) == (np.int8, np.float32)
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    made = in_memory()
+    twice = (*SIX[:5], SIX[0])
+    for number, (bad, words) in enumerate(
+        (
+            (replace(made, attributes=("Beard?", *SIX[1:])), r"attributes Beard\?"),
+            (replace(made, attributes=("Beard?", "Wig?", *SIX[2:])), r"attributes Beard\?, Wig\?"),
+            (replace(made, attributes=twice), "attributes that are there twice"),
+            (replace(made, labels=made.labels * np.int8(2)), "labels other than 1, -1 and 0"),
+        )
+    ):
+        write_evaluation(bad, tmp_path / str(number))
+        with pytest.raises(
+            InputError, match=rf"is damaged \(ValueError: {words}\): run its clip-smu evaluate again"
+        ):
+            read_evaluation(tmp_path / str(number))
+    narrow = Scored(*(part[:, :5] for part in (made.methods["m"].scores,) * 2), made.methods["m"].verdicts)
+    for bad in (
+        replace(made, labels=made.labels[:, :5]),
+        replace(made, methods={"m": narrow}),
+        replace(made, methods={"m": replace(made.methods["m"], verdicts=made.methods["m"].verdicts[:, :5])}),
+        replace(made, images=made.images[:-1]),
+    ):
+        with pytest.raises(ValueError, match=r"expected .* photos and 6 attributes in all columns"):
+            folders._refuse_misshapen(bad)
+    folders._refuse_misshapen(made)
+
+
+def test_names_of_methods(tmp_path: Path) -> None:
+    one, two = toy_probe("a"), toy_probe("b")
+    names = running._names
+    assert names([one, two], [one, two], None) == ["a", "b"]
+    assert names([one, two], [one, two], ["x", "y"]) == ["x", "y"]
+    assert names([one, two, one], ["k/early", two, Path("k/late")], None) == ["early", "b", "late"]
+    assert names([one, one], ["k/early", one], None) == ["early", "a"]
+    for given, called, words in (
+        ([one, one], None, r"two methods are called a: give each a name of its own \(--names a,b\)"),
+        ([one, two], ["x", "x"], "two methods are called x"),
+        ([one, two], ["", "x"], r"a method has an empty name: give each a name of its own \(--names a,b\)"),
+        ([one, two], ["x"], "expected 2 names, one a method, found 1: x"),
+        ([], None, "no method to evaluate: give one or more interpreters or probes"),
+    ):
+        with pytest.raises(InputError, match=words):
+            names(given, given, called)
+
+
+def test_methods_must_read_the_same_templates_and_attributes() -> None:
+    one, two = (replace(toy_probe(name), card=toy_card()) for name in "ab")
+    shown = running._shown
+    attributes, keep = shown([one, two], ["a", "b"], ())
+    assert attributes == NAMES
+    assert keep.tolist() == list(range(47))
+    attributes, keep = shown([one], ["a"], ["Male"])
+    assert attributes == tuple(name for name in NAMES if name != "Male")
+    assert keep.tolist() == [k for k, name in enumerate(NAMES) if name != "Male"]
+    assert keep.dtype == np.intp
+    other = replace(two, card=replace(toy_card(), input_size=(96, 96)))
+    assert shown([one, replace(two, card=None)], ["a", "b"], ())[0] == NAMES
+    assert shown([replace(one, card=None), two], ["a", "b"], ())[0] == NAMES
+    with pytest.raises(
+        EncoderError, match=r"a reads templates of another toy than c \(.*\): evaluate each on its own"
+    ):
+        shown([one, two, other], ["a", "b", "c"], ())
+    with pytest.raises(EncoderError, match="a reads templates of toy, b of mbf: evaluate each on its own"):
+        shown([one, replace(two, encoder="mbf")], ["a", "b"], ())
+    with pytest.raises(
+        InputError, match="b reads 47 attributes, a 47, or in another order: evaluate them apart"
+    ):
+        shown([one, replace(two, attributes=NAMES[::-1])], ["a", "b"], ())
+
+
+def test_what_is_kept_of_a_method() -> None:
+    made = {"job": "j", "trained_on": {"faces": 5}, "objective": "attribute"}
+    reader = replace(toy_interpreter(), provenance=made)
+    assert running._described("x", reader, "s") == {
+        "name": "x", "kind": "interpreter", "encoder": "toy", "dim": DIM, "error_rate": 0.1, "objective": "attribute",
+        "job": "j", "trained_on": {"faces": 5}, "sha256": "s",
+    }  # fmt: skip
+    zero = replace(reader, provenance={"objective": "zero-shot"})
+    assert running._described("x", zero, "s")["kind"] == "zero-shot"
+    assert running._described("x", toy_probe(), "s")["kind"] == "binary"
+    assert running._described("x", toy_probe(), "s")["job"] is None
+
+
+def test_progress_adds_up() -> None:
+    told: list[tuple[str, int, int]] = []
+    advance = running._counting(lambda *one: told.append(one), "figures", 5)
+    assert advance is not None
+    for count in (1, 3, 1):
+        advance(count)
+    assert told == [("figures", 1, 5), ("figures", 4, 5), ("figures", 5, 5)]
+    assert running._counting(None, "figures", 5) is None
+
+
+def test_digests_are_of_what_decides_a_reading() -> None:
+    """Names and evidence do not; each number, shape and type does."""
+    probe, reader = toy_probe(), toy_interpreter()
+    for one in (probe, reader):
+        same = replace(one, name="other", evidence=(), provenance={"job": 1}, error_rate=0.2)
+        assert running._digest(same) == running._digest(one)
+        assert len(running._digest(one)) == 64
+    first = probe.layers[0]
+    changed = [
+        replace(probe, centre=probe.centre + np.float32(1e-3)),
+        replace(probe, centre=probe.scale, scale=probe.centre),
+        replace(probe, scale=probe.scale.astype(np.float64)),
+        replace(probe, scale=probe.scale[None]),
+        replace(probe, layers=((first[0].T, first[1]),)),
+        replace(probe, layers=(first, first)),
+        replace(probe, attributes=NAMES[::-1]),
+        replace(probe, encoder="toy2"),
+        replace(probe, kind="mlp"),
+        replace(probe, card=toy_card()),
+        replace(
+            probe, calibration=replace(probe.calibration, encoded_at=probe.calibration.encoded_at + 0.01)
+        ),
+        reader,
+    ]
+    digests = {running._digest(one) for one in [probe, *changed]}
+    assert len(digests) == 1 + len(changed)
+    faces, labels = toy_data(20)
+    changes = [
+        replace(faces, vectors=faces.vectors * 2),
+        replace(faces, faces=faces.faces + np.int16(1)),
+        replace(faces, images=["x", *faces.images[1:]]),
+        replace(faces, images=["".join(faces.images[:2]), "", *faces.images[2:]]),
+    ]
+    assert len({running._templates_digest(one) for one in [faces, *changes]}) == 5
+    moved = replace(labels, images=[*labels.images[1:], labels.images[0]])
+    others = [
+        replace(labels, values=-labels.values), moved, replace(labels, identities=["x", *labels.identities[1:]]),
+        replace(labels, images=labels.images[:19], identities=[labels.images[19], *labels.identities]),
+    ]  # fmt: skip
+    assert len({running._labels_digest(one) for one in [labels, *others]}) == 5
+    unknown = replace(labels, identities=["", *labels.identities[1:]])
+    nobody = replace(labels, identities=[None, *labels.identities[1:]])
+    assert running._labels_digest(unknown) == running._labels_digest(nobody) != running._labels_digest(labels)
+    lists = [["a", "b"], ["b", "a"], ["a", "b", "a"]]
+    assert len({running._text_digest(one) for one in lists}) == 1
+    assert running._text_digest(["a"]) != running._text_digest(["ab"]) != running._text_digest(["a", "b"])
+
+
+def test_stored_templates_digest_is_of_their_files(tmp_path: Path) -> None:
+    faces, _ = toy_data(8)
+    for name, vectors in (("one", faces.vectors), ("two", faces.vectors), ("three", faces.vectors * 2)):
+        save_templates(tmp_path / name / "part.parquet", vectors, faces.images, toy_card())
+    one, two, three = (running._templates_digest(tmp_path / name) for name in ("one", "two", "three"))
+    assert one == two != three
+    assert len(one) == 64

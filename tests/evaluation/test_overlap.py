@@ -68,6 +68,17 @@ def test_a_name_that_is_a_photo_and_a_person() -> None:
     assert refuse_trained(["000013.jpg"], known, one) == "none of the training list is evaluated on"
 
 
+def test_another_person_s_photo_of_the_same_tail_is_not_hers() -> None:
+    """Both names have other folders before ``s/1.jpg``, and ann is in one of hers."""
+    known = Labels(["a/ann/s/1.jpg", "bob/2.jpg"], ["ann", "bob"], np.ones((2, 47), np.int8))
+    one = Evaluation(
+        "toy", (), ["a/ann/s/1.jpg"], ["ann"], np.ones(1), np.ones((1, 0), np.int8), {}, {}, table_of([])
+    )
+    assert refuse_trained(["b/bob/s/1.jpg", "bob"], known, one) == (
+        "none of the training list is evaluated on; 1 of its 2 names are of no labelled photo or person"
+    )
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_mark_before_the_first_name_hides_nobody(tmp_path: Path, encoding: str) -> None:
     """Before, a byte order mark became part of the first name, and its person was evaluated on unseen."""

@@ -42,7 +42,11 @@ ROOMS = {
     "calibrate": Room(("interpreter/calibration.py",), ("interpreter/test_calibration.py",), "0258"),
     "probes": Room(("training/probes.py",), ("training/test_probes_small.py",), "37"),
     "fitting": Room(("training/fit.py",), ("training/test_fitting_small.py",), "37"),
-    "evaluation": Room(("evaluation/*.py",), ("evaluation/test_evaluation.py",), "6"),
+    "evaluation": Room(
+        tuple(f"evaluation/{one}.py" for one in ("folder", "measures", "overlap", "resampling", "run")),
+        ("evaluation/test_evaluation.py", "evaluation/test_overlap.py"),
+        "6",
+    ),
 }
 
 SETTINGS = """

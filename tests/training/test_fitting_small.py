@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_smu.errors import InputError, LabelError
+from clip_smu.errors import InputError, LabelError, StorageError
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.words.attributes import NAMES
+from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.captions import prompts
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")
@@ -31,6 +33,7 @@ from clip_smu.training.trainer import Trainer  # noqa: E402
 
 TINY = FitConfig(size=TowerSize(8, 1, 1), steps=30, folds=3, device="cpu", seed=2)
 STEPS = (7, 21, 12, 9, 30, 8)  # the best ones of the folds
+SECONDS = 1.7  # of the first training; the second takes twice as long, and so on
 
 
 @dataclass
@@ -49,7 +52,8 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trainings]:
     def train(self: Trainer, stage: str, rows: Any, held_out: Any, steps: int) -> Any:
         seen.asked.append((stage, rows, held_out, steps))
         made = whole(self, stage, rows, None, 0)  # no step
-        return replace(made, step=steps if held_out is None else STEPS[int(stage.split()[1]) - 1])
+        fold = int(stage.split()[1]) - 1 if held_out is not None else None
+        return replace(made, step=steps if fold is None else STEPS[fold], seconds=SECONDS * len(seen.asked))
 
     def prompt_vectors(self: Trainer, tower: Any, most: int | None = None) -> Any:
         return prompts_of(len(seen.asked))
@@ -131,7 +135,7 @@ def test_provenance_says_what_was_done(tmp_path: Path) -> None:
         said["versions"]["torch"] == torch.__version__.partition("+")[0] or "+" in said["versions"]["torch"]
     )
     assert ", Python 3." in said["machine"]
-    assert 0 <= said["seconds"] < 120
+    assert said["seconds"] == pytest.approx(SECONDS * (1 + 2 + 3 + 4))
     of_prompts = reader.positive.tobytes() + reader.negative.tobytes()
     assert said["prompts_sha256"] == hashlib.sha256(of_prompts).hexdigest()
     assert (reader.name, reader.encoder, reader.attributes, reader.error_rate) == ("it", "toy", NAMES, 0.1)
@@ -310,3 +314,108 @@ def test_the_recipe_is_of_the_sentences(monkeypatch: pytest.MonkeyPatch) -> None
     assert fitting._recipe() != before
     monkeypatch.setattr(fitting, "prompts", lambda row, side=True: real(row, side) if side else ["No."])
     assert fitting._recipe() != before
+
+
+# ---------------------------------------------------------------- what a fit is made of
+
+
+def test_all_trainings_are_told_in_steps() -> None:
+    """The one at hand, and before it all together; a training that stops early counts as whole."""
+    told: list[tuple[str, int, int]] = []
+    tell = fitting._overall(lambda *one: told.append(one), 3, 10)
+    for stage, done, total in (
+        ("fold 1 of 2", 1, 10), ("fold 1 of 2", 10, 10), ("fold 2 of 2", 5, 10), ("all identities", 2, 4),
+        ("all identities", 4, 4), ("fold 2 of 2", 10, 10), ("nothing", 0, 0), ("nothing", 1, 1),
+    ):  # fmt: skip
+        tell(stage, done, total)
+    assert told[1::2] == [
+        ("fold 1 of 2", 1, 10), ("fold 1 of 2", 10, 10), ("fold 2 of 2", 5, 10), ("all identities", 2, 4),
+        ("all identities", 4, 4), ("fold 2 of 2", 10, 10), ("nothing", 0, 0), ("nothing", 1, 1),
+    ]  # fmt: skip
+    assert told[::2] == [("all trainings", done, 30) for done in (1, 10, 15, 20, 25, 30, 30, 40)]
+
+
+def test_labels_must_be_of_both_kinds_in_one_attribute() -> None:
+    labels = np.zeros((6, 47), np.int8)
+    labels[:3, 4], labels[3:, 9] = 1, -1  # each kind, but not of the same
+    with pytest.raises(
+        LabelError,
+        match=r"photos with \(1\) and photos without \(-1\) .* found none among 6 labelled photos",
+    ):
+        fitting._require_both_kinds(labels, "attribute")
+    fitting._require_both_kinds(labels, "clip")  # which only says what is there
+    labels[5, 4] = -1
+    for objective in OBJECTIVES:
+        fitting._require_both_kinds(labels, objective)
+
+
+def test_progress_is_of_one_fit(tmp_path: Path) -> None:
+    """Its own is kept, another's refused or replaced, and what a kill left half begun is taken over."""
+    work = tmp_path / ".fit"
+    fitting._claim(work, {"command": "fit", "a": 1}, False)
+    assert json.loads((work / "_job.json").read_text()) == {"command": "fit", "a": 1}
+    (work / "fold-1-of-2.pt").write_text("mine")
+    for overwrite in (False, True):
+        fitting._claim(work, {"command": "fit", "a": 1}, overwrite)
+        assert (work / "fold-1-of-2.pt").read_text() == "mine"
+    with pytest.raises(InputError, match=r"holds another job \(it differs in: a\)"):
+        fitting._claim(work, {"command": "fit", "a": 2}, False)
+    assert (work / "fold-1-of-2.pt").exists()
+    fitting._claim(work, {"command": "fit", "a": 2}, True)
+    assert not (work / "fold-1-of-2.pt").exists()
+    assert json.loads((work / "_job.json").read_text())["a"] == 2
+    (work / "_job.json").unlink()
+    (work / "half").write_text("begun")
+    fitting._claim(work, {"command": "fit", "a": 3}, False)
+    assert [file.name for file in work.iterdir()] == ["_job.json"]
+
+
+def test_a_folder_is_whole_when_its_last_file_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the names: never the manifest of one fit beside files of another."""
+    new, output = tmp_path / "made", tmp_path / "it"
+    names = ["README.md", "a.onnx", "interpreter.json", "prompts.safetensors", "z.txt"]
+    for folder in (new, output):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(folder.name)
+    (output / "mine.txt").write_text("mine")
+    seen: list[str] = []
+    move = Path.replace
+
+    def replaced(self: Path, target: Path) -> Path:
+        assert not (output / "interpreter.json").exists()
+        seen.append(self.name)
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    fitting._publish(new, output)
+    assert sorted(seen) == names
+    assert seen[-1] == "interpreter.json"
+    assert {name: (output / name).read_text() for name in names} == dict.fromkeys(names, "made")
+    assert (output / "mine.txt").read_text() == "mine"
+    (new / "interpreter.json").write_text("again")
+    fitting._publish(new, tmp_path / "it")
+    assert (output / "interpreter.json").read_text() == "again"
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (new / "interpreter.json").write_text("again")
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match=f"the disk is full: {output} was not written"):
+        fitting._publish(new, output)
+    assert not (output / "interpreter.json").exists()
+    (output / "z.txt").unlink()
+    monkeypatch.setattr(Path, "replace", move)
+    fitting._publish(new, output)
+    assert (output / "interpreter.json").read_text() == "again"
+
+
+def test_the_recipe_tells_sentences_and_sides_apart() -> None:
+    """All attributes' sentences, with and without, one a line."""
+    lines = []
+    for row in ATTRIBUTES:
+        lines += [*prompts(row, True), *prompts(row, False)]
+    assert fitting._recipe() == hashlib.sha256("\n".join(lines).encode()).hexdigest()

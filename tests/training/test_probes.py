@@ -24,7 +24,7 @@ from faces import DIM, toy_card, toy_data
 torch = pytest.importorskip("torch")
 
 from clip_smu.training import probes  # noqa: E402
-from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward, train_binary  # noqa: E402
+from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward  # noqa: E402
 
 FAST = {
     "multi-label": ProbeConfig("multi-label", learning_rate=0.02, epochs=15, standardise=True, folds=2),
@@ -47,81 +47,6 @@ def task(kind: str, data: Rows, epochs: int = 3, held_out: Rows | None = None) -
     return Training(data, held_out, FAST[kind].resolved(), epochs, np.full(47, 0.1), silent)
 
 
-def test_binary_at_once_is_one_by_one() -> None:
-    """Beside PyTorch's own Linear, Adam and loss, fed with the same rows in the same order."""
-    data, config = rows(), ProbeConfig("binary", learning_rate=0.01, batch_size=32).resolved()
-    weights, bias = train_binary(data, config, range(47), 4, silent)
-    for k in (0, 7, 30, 46):
-        layer = torch.nn.Linear(DIM, 1)
-        first_weight, first_bias = probes._first_weights(DIM, 1, [config.seed, k])
-        with torch.no_grad():
-            layer.weight.copy_(first_weight.T)
-            layer.bias.copy_(first_bias)
-        optimiser = torch.optim.Adam(layer.parameters(), lr=0.01)
-        steps = 0
-        for batch in probes._oversampled(data.labels[:, k], config, k, 4):
-            x = torch.from_numpy(data.x[batch])
-            y = torch.from_numpy((data.labels[batch, k] > 0).astype(np.float32))
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(x)[:, 0], y)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            steps += 1
-        common = max((data.labels[:, k] > 0).sum(), (data.labels[:, k] < 0).sum())
-        assert steps == 4 * -(-2 * common // 32)
-        np.testing.assert_allclose(weights[k], layer.weight.detach().numpy()[0], atol=2e-5)
-        assert bias[k] == pytest.approx(layer.bias.item(), abs=2e-5)
-        alone, alone_bias = train_binary(data, config, [k], 4, silent)
-        np.testing.assert_allclose(alone[0], weights[k], atol=2e-6)
-        assert alone_bias[0] == pytest.approx(bias[k], abs=2e-6)
-
-
-def test_binary_with_one_class_learns_nothing() -> None:
-    data = rows()
-    data.labels[:, 3] = np.abs(data.labels[:, 3])
-    weights, bias = train_binary(data, FAST["binary"].resolved(), [3, 4], 1, silent)
-    assert not weights[0].any()
-    assert bias[0] == pytest.approx(np.log((data.labels[:, 3] > 0).sum() + 1))
-    assert weights[1].any()
-
-
-def test_oversampling_balances_and_leaves_nobody_out() -> None:
-    labels = np.array([1] * 3 + [-1] * 10 + [0] * 7, np.int8)
-    epochs = 5
-    drawn = list(probes._oversampled(labels, ProbeConfig("binary", batch_size=8).resolved(), 0, epochs))
-    assert [len(batch) for batch in drawn] == [8, 8, 4] * epochs
-    for epoch in range(epochs):
-        order = np.concatenate(drawn[3 * epoch : 3 * epoch + 3])
-        counts = np.bincount(order, minlength=20)
-        assert (counts[:3] >= 1).all()
-        assert counts[:3].sum() == 10
-        assert (counts[3:13] == 1).all()
-        assert not counts[13:].any()
-    assert not np.array_equal(np.concatenate(drawn[:3]), np.concatenate(drawn[3:6]))
-
-
-def test_multi_label_is_a_linear_layer_with_adam() -> None:
-    data, config = rows(), FAST["multi-label"].resolved()
-    ((weight, bias),) = KINDS["multi-label"].train(task("multi-label", data)).layers
-    layer = torch.nn.Linear(DIM, 47)
-    first_weight, first_bias = probes._first_weights(DIM, 47, [config.seed])
-    with torch.no_grad():
-        layer.weight.copy_(first_weight.T)
-        layer.bias.copy_(first_bias)
-    optimiser = torch.optim.Adam(layer.parameters(), lr=config.learning_rate)
-    for epoch in range(3):
-        for batch in probes._batches(len(data.x), config, epoch):
-            labels = torch.from_numpy(data.labels)[batch]
-            known = labels != 0
-            scores = layer(torch.from_numpy(data.x)[batch])[known]
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, (labels[known] > 0).float())
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    np.testing.assert_allclose(weight, layer.weight.detach().numpy().T, atol=1e-5)
-    np.testing.assert_allclose(bias, layer.bias.detach().numpy(), atol=1e-5)
-
-
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_unknown_labels_take_no_part(kind: str) -> None:
     """A column without known labels, and rows without any, change nothing that is learnt of the others."""
@@ -140,18 +65,6 @@ def test_unknown_labels_take_no_part(kind: str) -> None:
         strict=True,
     ):
         np.testing.assert_allclose(one, other, atol=1e-3 if kind == "logistic-regression" else 1e-6)
-
-
-def test_networks_are_averaged() -> None:
-    data, config = rows(), replace(FAST["mlp"].resolved(), networks=3)
-    rng = np.random.default_rng(0)
-    weights = [
-        torch.from_numpy(rng.normal(size=size).astype(np.float32))
-        for size in ((3, DIM, 24), (3, 1, 24), (3, 24, 47), (3, 1, 47))
-    ]
-    mean = (torch.relu(torch.from_numpy(data.x) @ weights[0] + weights[1]) @ weights[2] + weights[3]).mean(0)
-    np.testing.assert_allclose(forward(probes._joined(weights), data.x), mean.numpy(), atol=1e-4)
-    assert config.networks == 3
 
 
 def test_mlp_stops_early_at_the_best_epoch() -> None:

@@ -28,7 +28,7 @@ from faces import DIM, toy_data
 torch = pytest.importorskip("torch")
 
 from clip_smu.training import probes  # noqa: E402
-from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward  # noqa: E402
+from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward, train_binary  # noqa: E402
 
 SMALL = ProbeConfig(folds=3, strengths=(0.01, 1.0), seed=3)
 
@@ -351,6 +351,208 @@ def test_what_an_mlp_is_told_to_forget_and_when_it_stops(monkeypatch: pytest.Mon
     assert told[-1] == (6, 6)
     two = KINDS["mlp"].train(Training(rows, None, config, 2, None, tell))
     np.testing.assert_array_equal(two.layers[0][0], watched.layers[0][0])
+
+
+# ---------------------------------------------------------------- trainings, beside PyTorch's own
+
+
+def faces_of(n: int, seed: int = 0) -> Rows:
+    faces, labels = toy_data(n, seed)
+    return Rows(faces.vectors, labels.values)
+
+
+def silent(done: int, total: int) -> None:
+    """No progress."""
+
+
+def linear(inputs: int, outputs: int, seed: list[int]) -> Any:
+    """PyTorch's layer with the weights that a training starts from."""
+    layer = torch.nn.Linear(inputs, outputs)
+    weight, bias = probes._first_weights(inputs, outputs, seed)
+    with torch.no_grad():
+        layer.weight.copy_(weight.T)
+        layer.bias.copy_(bias)
+    return layer
+
+
+def masked(scores: Any, labels: Any) -> Any:
+    """PyTorch's loss of the known labels."""
+    known = labels != 0
+    return torch.nn.functional.binary_cross_entropy_with_logits(scores[known], (labels[known] > 0).float())
+
+
+@pytest.mark.parametrize("decay", [0.0, 2.0])
+def test_binary_at_once_is_one_by_one(decay: float) -> None:
+    """Beside PyTorch's own Linear, AdamW and loss, fed with the same rows in the same order."""
+    data = faces_of(120)
+    data.labels[:, 33] = 0  # one class, or none: learns nothing
+    data.labels[:, 5] = np.abs(data.labels[:, 5])
+    config = ProbeConfig("binary", learning_rate=0.01, batch_size=32, weight_decay=decay, seed=4).resolved()
+    told: list[tuple[int, int]] = []
+    chosen = [46, 33, 7, 30, 5, 0]
+    weights, bias = train_binary(data, config, chosen, 3, lambda *one: told.append(one))
+    assert (weights.shape, bias.shape) == ((6, DIM), (6,))
+    assert weights.dtype == bias.dtype == np.float32
+    every = []
+    for place, k in enumerate(chosen):
+        yes, no = (data.labels[:, k] > 0).sum(), (data.labels[:, k] < 0).sum()
+        if not yes or not no:
+            assert not weights[place].any()
+            assert bias[place] == pytest.approx(np.log((yes + 1) / (no + 1)), abs=1e-6)
+            continue
+        layer = linear(DIM, 1, [4, k])
+        optimiser = torch.optim.AdamW(layer.parameters(), lr=0.01, weight_decay=decay)
+        steps = 0
+        for batch in probes._oversampled(data.labels[:, k], config, k, 3):
+            y = torch.from_numpy((data.labels[batch, k] > 0).astype(np.float32))
+            scores = layer(torch.from_numpy(data.x[batch]))[:, 0]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, y)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            steps += 1
+        every.append(steps)
+        assert steps == 3 * -(-2 * max(yes, no) // 32)
+        np.testing.assert_allclose(weights[place], layer.weight.detach().numpy()[0], atol=2e-5)
+        assert bias[place] == pytest.approx(layer.bias.item(), abs=2e-5)
+        alone, alone_bias = train_binary(data, config, [k], 3, silent)
+        np.testing.assert_allclose(alone[0], weights[place], atol=2e-6)
+        assert alone_bias[0] == pytest.approx(bias[place], abs=2e-6)
+    assert len(set(every)) > 1  # one leaves before another
+    assert told[0] == (1, max(every))
+    assert told[-1] == (max(every), max(every))
+
+
+def test_binary_tells_every_fifty_steps_and_at_the_end() -> None:
+    told: list[tuple[int, int]] = []
+    data = faces_of(40)
+    config = ProbeConfig("binary", batch_size=1).resolved()
+    train_binary(data, config, [0], 2, lambda *one: told.append(one))
+    total = 4 * max((data.labels[:, 0] > 0).sum(), (data.labels[:, 0] < 0).sum())
+    assert told == [*((done, total) for done in range(1, total, 50)), (total, total)]
+    told.clear()
+    data.labels[:, 0] = 1
+    weights, bias = train_binary(data, config, [0], 2, lambda *one: told.append(one))
+    assert not told
+    assert not weights.any()
+    assert bias.tolist() == pytest.approx([np.log(41)])
+
+
+def test_oversampling_balances_and_leaves_nobody_out() -> None:
+    for few, many in ((1, -1), (-1, 1)):
+        labels = np.array([few] * 3 + [many] * 10 + [0] * 7, np.int8)
+        config = ProbeConfig("binary", batch_size=8, seed=6).resolved()
+        drawn = list(probes._oversampled(labels, config, 2, 5))
+        assert [len(batch) for batch in drawn] == [8, 8, 4] * 5
+        for epoch in range(5):
+            order = np.concatenate(drawn[3 * epoch : 3 * epoch + 3])
+            counts = np.bincount(order, minlength=20)
+            assert (counts[:3] >= 1).all()
+            assert counts[:3].sum() == 10
+            assert (counts[3:13] == 1).all()
+            assert not counts[13:].any()
+        first = np.concatenate(drawn[:3]).tolist()
+        assert first != np.concatenate(drawn[3:6]).tolist()
+        for other, attribute in ((config, 3), (replace(config, seed=7), 2)):
+            assert np.concatenate(list(probes._oversampled(labels, other, attribute, 1))).tolist() != first
+
+
+def test_multi_label_is_a_linear_layer_with_adam() -> None:
+    data = faces_of(60)
+    config = ProbeConfig(
+        "multi-label", learning_rate=0.02, batch_size=25, weight_decay=0.5, seed=8
+    ).resolved()
+    told: list[tuple[int, int]] = []
+    trained = KINDS["multi-label"].train(Training(data, None, config, 3, None, lambda *one: told.append(one)))
+    layer = linear(DIM, 47, [8])
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.02, weight_decay=0.5)
+    for epoch in range(3):
+        for batch in probes._batches(60, config, epoch):
+            loss = masked(layer(torch.from_numpy(data.x)[batch]), torch.from_numpy(data.labels)[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    ((weight, bias),) = trained.layers
+    np.testing.assert_allclose(weight, layer.weight.detach().numpy().T, atol=1e-5)
+    np.testing.assert_allclose(bias, layer.bias.detach().numpy(), atol=1e-5)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert trained.epoch == 3
+
+
+def test_a_binary_probe_is_all_attributes() -> None:
+    data, told = faces_of(40), list[tuple[int, int]]()
+    config = ProbeConfig("binary", learning_rate=0.02, seed=1).resolved()
+    trained = KINDS["binary"].train(Training(data, None, config, 2, None, lambda *one: told.append(one)))
+    weights, bias = train_binary(data, config, range(47), 2, silent)
+    ((weight, shift),) = trained.layers
+    np.testing.assert_array_equal(weight, weights.T)
+    np.testing.assert_array_equal(shift, bias)
+    assert weight.flags.c_contiguous
+    assert trained.epoch == 2
+    assert told[-1][0] == told[-1][1] > 1
+
+
+def test_networks_are_averaged() -> None:
+    data, rng = faces_of(30), np.random.default_rng(0)
+    weights = [
+        torch.from_numpy(rng.normal(size=size).astype(np.float32))
+        for size in ((3, DIM, 24), (3, 1, 24), (3, 24, 47), (3, 1, 47))
+    ]
+    mean = (torch.relu(torch.from_numpy(data.x) @ weights[0] + weights[1]) @ weights[2] + weights[3]).mean(0)
+    joined = probes._joined(weights)
+    np.testing.assert_allclose(forward(joined, data.x), mean.numpy(), atol=1e-4)
+    assert [part.dtype for layer in joined for part in layer] == [np.float32] * 4
+    assert [part.shape for layer in joined for part in layer] == [(DIM, 72), (72,), (72, 47), (47,)]
+    assert all(part.flags.c_contiguous for layer in joined for part in layer)
+
+
+def test_networks_side_by_side_are_trained_one_by_one() -> None:
+    """Two networks beside two of PyTorch's, each with its own AdamW, on the same batches and left-out units."""
+    data = faces_of(50)
+    config = ProbeConfig(
+        "mlp", learning_rate=0.01, epochs=5, batch_size=20, hidden=6, dropout=0.25, networks=2, seed=9
+    ).resolved()
+    trained = KINDS["mlp"].train(Training(data, None, config, 3, None, silent))
+    assert trained.epoch == 3
+    nets = [(linear(DIM, 6, [9, number]), linear(6, 47, [9, number, 1])) for number in range(2)]
+    optimisers = [
+        torch.optim.AdamW([*one.parameters(), *two.parameters()], weight_decay=0.1) for one, two in nets
+    ]
+    generator = torch.Generator().manual_seed(9)
+    step = 0
+    for epoch in range(3):
+        for batch in probes._batches(50, config, epoch):
+            x, y = torch.from_numpy(data.x)[batch], torch.from_numpy(data.labels)[batch]
+            kept = torch.rand((2, len(batch), 6), generator=generator) >= 0.25
+            for number, ((one, two), optimiser) in enumerate(zip(nets, optimisers, strict=True)):
+                optimiser.param_groups[0]["lr"] = 0.005 * (1 + np.cos(np.pi * step / 15))  # 5 epochs of 3
+                loss = masked(two(torch.relu(one(x)) * kept[number] / 0.75), y)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            step += 1
+    with torch.no_grad():
+        x = torch.from_numpy(data.x)
+        expected = torch.stack([two(torch.relu(one(x))) for one, two in nets]).mean(0).numpy()
+    np.testing.assert_allclose(forward(trained.layers, data.x), expected, atol=1e-5)
+
+
+def test_an_mlp_that_nothing_can_be_held_against_gives_its_first_epoch() -> None:
+    """Held-out faces of one class have no AUC: a chance-less 0, which no later epoch betters."""
+    data = faces_of(30)
+    alike = Rows(data.x, np.ones_like(data.labels))
+    config = ProbeConfig("mlp", hidden=3, epochs=5, patience=2).resolved()
+    assert KINDS["mlp"].train(Training(data, alike, config, 5, None, silent)).epoch == 1
+
+
+def test_means_of_many_faces_do_not_drift() -> None:
+    """In float32 the sum of so many equal numbers is off by a part in four hundred."""
+    same = np.full((300_000, 2), 0.1, np.float32)
+    centre, scale = probes._standard(same, ProbeConfig().resolved())
+    np.testing.assert_allclose(centre, np.float32(0.1), rtol=1e-7)
+    assert scale.tolist() == [1, 1]
+    layer = (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    np.testing.assert_allclose(probes._mean_score((layer,), same), np.float32(0.1), rtol=1e-9)
 
 
 # ---------------------------------------------------------------- what evidence says of any reader

@@ -442,10 +442,5 @@ def _text_digest(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _where(source: object) -> str:
     return str(source) if isinstance(source, str | Path | Store) else "in memory"

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ from clip_smu.words.attributes import NAMES
 Floats = NDArray[np.float32]
 Layers = tuple[tuple[Floats, Floats], ...]
 Progress = Callable[[str, int, int], None]
+Setting = TypeVar("Setting", int, float)
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's own defaults
 _TELL_EVERY = 50  # steps
@@ -319,8 +320,7 @@ def _fit(
         strength = sweep_strength(whole.x, taught, people, config.strengths, seed=config.seed)
         tell("strength")(1, 1)
     train = KINDS[config.kind].train
-    most = config.resolved().epochs
-    assert most is not None
+    most = _given(config.epochs)
     scores = np.zeros(known.labels.shape, dtype=np.float64)
     epochs = []
     for fold in range(config.folds):
@@ -350,6 +350,12 @@ def _fit(
         {},
     )
     return probe, scores, {"strength": strength.tolist()} if strength is not None else {"epochs": steps}
+
+
+def _given(setting: Setting | None) -> Setting:
+    """A setting that is filled in."""
+    assert setting is not None
+    return setting
 
 
 def forward(layers: Layers, x: Floats) -> Floats:
@@ -430,7 +436,8 @@ def train_binary(
     """
     x, d = torch.from_numpy(rows.x), rows.x.shape[1]
     n_yes, n_no = (rows.labels > 0).sum(axis=0), (rows.labels < 0).sum(axis=0)
-    batch, rate, decay = config.batch_size or 1, config.learning_rate or 0.0, config.weight_decay or 0.0
+    batch, rate = _given(config.batch_size), _given(config.learning_rate)
+    decay = _given(config.weight_decay)
     weights = np.zeros((len(attributes), d), np.float32)
     bias = np.log((n_yes + 1) / (n_no + 1))[list(attributes)].astype(np.float32)
     steps = {k: epochs * -(-2 * int(max(n_yes[k], n_no[k])) // batch) for k in attributes}
@@ -478,7 +485,7 @@ def _oversampled(
     """Batches of rows, epoch after epoch, with both classes equally often in each epoch."""
     yes, no = np.flatnonzero(labels > 0), np.flatnonzero(labels < 0)
     few, many = (yes, no) if len(yes) < len(no) else (no, yes)
-    batch = config.batch_size or 1
+    batch = _given(config.batch_size)
     for epoch in range(epochs):
         rng = np.random.default_rng([config.seed, attribute, epoch])
         order = rng.permutation(np.concatenate([many, few, rng.choice(few, len(many) - len(few))]))
@@ -508,9 +515,9 @@ def _mlp(task: Training) -> Trained:
     for epoch in range(task.epochs):
         batches = list(_batches(n, config, epoch))
         for number, batch in enumerate(batches):
-            done = (epoch + number / len(batches)) / (config.epochs or 1)
+            done = (epoch + number / len(batches)) / _given(config.epochs)
             for group in optimiser.param_groups:
-                group["lr"] = (config.learning_rate or 0) * 0.5 * (1 + math.cos(math.pi * done))
+                group["lr"] = _given(config.learning_rate) * 0.5 * (1 + math.cos(math.pi * done))
             hidden = torch.relu(x[batch] @ weights[0] + weights[1])
             kept = torch.rand(hidden.shape, generator=generator) >= config.dropout
             scores = (hidden * kept / (1 - config.dropout)) @ weights[2] + weights[3]  # (M, B, K)
@@ -555,10 +562,10 @@ def _first_weights(inputs: int, outputs: int, seed: Sequence[int]) -> tuple[Tens
 def _adam(parameters: list[Tensor], config: ProbeConfig) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         parameters,
-        lr=config.learning_rate or 0,
+        lr=_given(config.learning_rate),
         betas=_BETAS,
         eps=_EPSILON,
-        weight_decay=config.weight_decay or 0,
+        weight_decay=_given(config.weight_decay),
     )
 
 
@@ -570,7 +577,7 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 
 def _batches(n: int, config: ProbeConfig, epoch: int) -> Iterator[Tensor]:
     order = torch.from_numpy(np.random.default_rng([config.seed, epoch]).permutation(n))
-    yield from torch.split(order, config.batch_size or 1)
+    yield from torch.split(order, _given(config.batch_size))
 
 
 def _masked_loss(scores: Tensor, labels: Tensor) -> Tensor:
