@@ -13,14 +13,12 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s
 from clip_smu.labels.labels import read_list
 from clip_smu.photos.names import match
 from clip_smu.templates import Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
-
-Floats = NDArray[np.float32]
 
 
 def listed(table: Templates, path: str) -> Templates:
@@ -29,7 +27,7 @@ def listed(table: Templates, path: str) -> Templates:
     return table.take(np.flatnonzero((at >= 0) & (table.faces == 0)))
 
 
-def strangers(real: Floats, seed: int = 0) -> dict[str, Floats]:
+def strangers(real: Float32s, seed: int = 0) -> dict[str, Float32s]:
     """Rows that are no templates, each of about a real one's length."""
     rng = np.random.default_rng(seed)
     rows = np.repeat(real, max(1, 20_000 // len(real)), axis=0)
@@ -65,7 +63,7 @@ def main() -> None:
         assert likeness is not None
         test = listed(table, options.test).vectors
 
-        def line(what: str, vectors: Floats, real: bool, name: str = name, likeness=likeness) -> None:  # type: ignore[no-untyped-def]
+        def line(what: str, vectors: Float32s, real: bool, name: str = name, likeness=likeness) -> None:  # type: ignore[no-untyped-def]
             share = likeness.holds(np.ascontiguousarray(vectors, dtype=np.float32)).mean()
             figures = (
                 f"{1 - share:9.3%} {'':>9}" if real else f"{'':>9} {share:9.3%}"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Pixels
 from clip_smu.encoders.encoding import encode_photos
 from clip_smu.encoders.onnx import centre_crop
 from clip_smu.errors import ImageError
@@ -15,11 +15,9 @@ from clip_smu.faces.detection import Detection
 from clip_smu.photos import Photo
 from clip_smu.photos.decode import decode
 
-Image = NDArray[np.uint8]
-
 
 @pytest.fixture
-def photo(astronaut: Path) -> Image:
+def photo(astronaut: Path) -> Pixels:
     return decode(astronaut.read_bytes())
 
 
@@ -32,7 +30,9 @@ def overlap(a: Detection, b: Detection) -> float:
     return both / (sum(areas) - both)
 
 
-def test_hog_refuses_more_doublings_than_memory_allows(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hog_refuses_more_doublings_than_memory_allows(
+    photo: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("dlib")
     from clip_smu.faces import dlib as module
 
@@ -71,7 +71,7 @@ def test_a_photo_too_large_to_be_doubled_is_a_row(tmp_path: Path, monkeypatch: p
     ]
 
 
-def test_the_cnn_looks_at_a_smaller_copy(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cnn_looks_at_a_smaller_copy(photo: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dlib")
     from clip_smu.faces import dlib as module
 
@@ -85,7 +85,7 @@ def test_the_cnn_looks_at_a_smaller_copy(photo: Image, monkeypatch: pytest.Monke
         np.testing.assert_allclose(found.landmarks, usual.landmarks, atol=8)
 
 
-def test_mtcnn_halves_what_it_cannot_sum(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mtcnn_halves_what_it_cannot_sum(photo: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx")
     from clip_smu.faces import mtcnn as module
 

@@ -6,14 +6,10 @@ import os
 import signal
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clip_smu.arrays import Pixels
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.encoders.encoder import Face
 from faces import toy_card
-
-Image = NDArray[np.uint8]
 
 
 class Deadly:
@@ -21,7 +17,7 @@ class Deadly:
 
     card: EncoderCard = toy_card()
 
-    def encode(self, photos: Sequence[Image], names: Sequence[str] = ()) -> list[list[Face]]:
+    def encode(self, photos: Sequence[Pixels], names: Sequence[str] = ()) -> list[list[Face]]:
         if any(photo.shape[0] == 31 for photo in photos):
             os.kill(os.getpid(), signal.SIGKILL)
         return [[] for _ in photos]
@@ -32,7 +28,7 @@ class Picky:
 
     card: EncoderCard = toy_card()
 
-    def encode(self, photos: Sequence[Image], names: Sequence[str] = ()) -> list[list[Face]]:
+    def encode(self, photos: Sequence[Pixels], names: Sequence[str] = ()) -> list[list[Face]]:
         if any(photo.shape[0] == 33 for photo in photos):
             raise IndexError("33 rows are too many")
         return [[] for _ in photos]

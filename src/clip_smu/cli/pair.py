@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clip_smu.arrays import Float32s
 from clip_smu.cli.options import (
     Align,
     Card,
@@ -24,9 +25,6 @@ from clip_smu.cli.show import note, note_left_out, show, write
 from clip_smu.errors import InputError, TemplateError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from clip_smu.encoders.encoder import Encoder, EncoderOptions
     from clip_smu.interpreter.methods import Method
     from clip_smu.interpreter.pairing import PairReading, Threshold
@@ -124,12 +122,12 @@ def _templates(
     card_file: Path | None,
     options: EncoderOptions,
     column: str | None,
-) -> list[NDArray[np.float32]]:
+) -> list[Float32s]:
     """(d,) of the main face of each input; the encoder is loaded once, if at all."""
     from clip_smu.templates import is_templates
 
     model: Encoder | None = None
-    found: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, Float32s] = {}
     for one in dict.fromkeys(inputs):
         path, _, photo = one.partition("::")
         if is_templates(path, column):
@@ -146,7 +144,7 @@ def _templates(
     return [found[one] for one in inputs]
 
 
-def _photographed(model: Encoder, path: str) -> NDArray[np.float32]:
+def _photographed(model: Encoder, path: str) -> Float32s:
     from clip_smu.encoders.encoding import encode_photos
     from clip_smu.photos import iter_photos
 
@@ -162,10 +160,10 @@ def _photographed(model: Encoder, path: str) -> NDArray[np.float32]:
     return outcome.faces[0].template
 
 
-def _stored(method: Method, path: str, photo: str, column: str | None) -> NDArray[np.float32]:
+def _stored(method: Method, path: str, photo: str, column: str | None) -> Float32s:
     from clip_smu.templates import iter_templates
 
-    rows: list[NDArray[np.float32]] = []
+    rows: list[Float32s] = []
     example, several = "", False
     photo = _whole_name(photo, path, column) if photo else ""
     for part in iter_templates(store(path, column)):

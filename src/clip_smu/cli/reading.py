@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clip_smu.arrays import Float32s
 from clip_smu.cli.options import (
     Align,
     Card,
@@ -31,9 +32,6 @@ from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
 from clip_smu.storage.harmless import visible
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.interpreter.interpreter import Interpretation, Interpreter
 
@@ -183,7 +181,7 @@ class _Batch:
     """Some faces: names (image, face) and (N, d) vectors; and inputs that gave nothing."""
 
     names: list[tuple[str, int]]
-    vectors: NDArray[np.float32]
+    vectors: Float32s
     rejected: list[tuple[str, ClipSmuError]]
 
 
@@ -258,7 +256,7 @@ def _note_unguarded(reader: Interpreter) -> None:
 
 def _batch(
     names: list[tuple[str, int]],
-    vectors: NDArray[np.float32],
+    vectors: Float32s,
     why: dict[int, str],
     rejected: list[tuple[str, ClipSmuError]],
 ) -> _Batch:

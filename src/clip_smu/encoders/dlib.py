@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Pixels
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.encoders.encoder import EncoderOptions, Face
 from clip_smu.errors import EncoderError
@@ -46,17 +46,17 @@ class DlibEncoder:
 
     def encode(
         self,
-        photos: Sequence[NDArray[np.uint8]],
+        photos: Sequence[Pixels],
         names: Sequence[str] = (),  # noqa: ARG002 (part of what every encoder offers)
     ) -> list[list[Face]]:
         """Faces of each photo, (H, W, 3) uint8 RGB, the main face first."""
         return [self._faces(photo) for photo in photos]
 
-    def _faces(self, photo: NDArray[np.uint8]) -> list[Face]:
+    def _faces(self, photo: Pixels) -> list[Face]:
         kept = order(self._detector.detect([photo])[0], *photo.shape[:2])
         return [self._face(photo, found) for found in (kept[:1] if self.options.main_face else kept)]
 
-    def _face(self, photo: NDArray[np.uint8], found: Detection) -> Face:
+    def _face(self, photo: Pixels, found: Detection) -> Face:
         x1, y1, x2, y2 = (int(value) for value in found.box)
         shape = self._points(photo, self._library.rectangle(x1, y1, x2 - 1, y2 - 1))
         points = points_of(shape)
@@ -71,7 +71,7 @@ class DlibEncoder:
         return Face(found.box, landmarks, found.score, template, float(np.linalg.norm(template)))
 
 
-def _jittered(chip: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
+def _jittered(chip: Pixels, count: int) -> list[Pixels]:
     """``count`` copies of a chip, each turned, scaled, moved and perhaps mirrored a little.
 
     The ranges are those of dlib's ``jitter_image`` (3 degrees, 2 % move, 10 % zoom out, mirror at one half);

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clip_smu.arrays import Float32s, Pixels
 from clip_smu.encoders.cards import EncoderCard
 
 
@@ -28,9 +26,9 @@ class Face:
     """
 
     box: tuple[float, float, float, float]
-    landmarks: NDArray[np.float32]
+    landmarks: Float32s
     score: float
-    template: NDArray[np.float32]
+    template: Float32s
     norm: float
 
 
@@ -73,7 +71,7 @@ class Encoder(Protocol):
         """Its manifest."""
         ...
 
-    def encode(self, photos: Sequence[NDArray[np.uint8]], names: Sequence[str] = ()) -> list[list[Face]]:
+    def encode(self, photos: Sequence[Pixels], names: Sequence[str] = ()) -> list[list[Face]]:
         """Faces of each photo, (H, W, 3) uint8 RGB; the main face first, an empty list where none is found.
 
         ``names`` of the photos are needed only where landmarks come from a file.

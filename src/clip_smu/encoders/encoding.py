@@ -6,17 +6,13 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clip_smu.arrays import Pixels
 from clip_smu.encoders.encoder import Encoder, Face
 from clip_smu.errors import ClipSmuError, ImageError
 from clip_smu.photos import Photo
 from clip_smu.photos.decode import decode
 
 CHUNK_PIXELS = 32_000_000  # pixels held at once before they are encoded
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

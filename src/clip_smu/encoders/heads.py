@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s
 from clip_smu.encoders.network import feed
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
@@ -70,7 +70,7 @@ def read_heads(encoder: OnnxEncoder, photos: Iterable[Photo]) -> Iterator[HeadRe
             yield HeadReading(photo.name, number, named(row))
 
 
-def named(logits: NDArray[np.float32]) -> dict[str, Any]:
+def named(logits: Float32s) -> dict[str, Any]:
     """The 88 columns of one face by task, in the order of the official result."""
     readings: dict[str, Any] = {}
     for head in HEADS:

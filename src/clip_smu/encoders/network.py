@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Pixels
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError
 from clip_smu.photos.decode import HEAD_BYTES, is_lfs_pointer
@@ -17,8 +17,6 @@ BATCH = 32  # faces a call
 _NORM_FLOOR = 1e-12
 
 _KINDS: dict[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-
-Floats = NDArray[np.float32]
 
 
 class Network:
@@ -56,7 +54,7 @@ class Network:
         self.outputs: dict[str, int] = self._probe()
         self._output = self._template_output()
 
-    def templates(self, pixels: Floats) -> tuple[Floats, Floats]:
+    def templates(self, pixels: Float32s) -> tuple[Float32s, Float32s]:
         """Templates (N, d) and norms (N,) of pixels (N, 3, H, W), as :func:`feed` makes them.
 
         Raises:
@@ -73,9 +71,9 @@ class Network:
             vectors = vectors / np.maximum(norms, _NORM_FLOOR)[:, None]
         return vectors, (found[1].reshape(-1) if self.card.norm_output else norms)
 
-    def run(self, pixels: Floats, outputs: list[str]) -> list[Floats]:
+    def run(self, pixels: Float32s, outputs: list[str]) -> list[Float32s]:
         """Named outputs for pixels (N, 3, H, W), in batches."""
-        pieces: list[list[Floats]] = []
+        pieces: list[list[Float32s]] = []
         for start in range(0, len(pixels), self._step):
             batch = pixels[start : start + self._step]
             short = self._step - len(batch) if self._padded else 0
@@ -88,7 +86,7 @@ class Network:
             return [np.empty((0, self.outputs[name]), np.float32) for name in outputs]
         return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
-    def _call(self, outputs: list[str], batch: Floats) -> list[Any]:
+    def _call(self, outputs: list[str], batch: Float32s) -> list[Any]:
         try:
             found: list[Any] = self._session.run(outputs, {self._input: batch.astype(self._kind, copy=False)})
         except Exception as error:
@@ -175,7 +173,7 @@ def _width(output: Any, size: int) -> int | None:
     return width if width == max(output.shape[1:], default=1) else None
 
 
-def feed(crops: NDArray[np.uint8], card: EncoderCard) -> Floats:
+def feed(crops: Pixels, card: EncoderCard) -> Float32s:
     """Crops as a network wants them.
 
     Args:
@@ -196,7 +194,7 @@ def feed(crops: NDArray[np.uint8], card: EncoderCard) -> Floats:
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
-def _resized(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _resized(crop: Pixels, size: tuple[int, int]) -> Pixels:
     from PIL import Image
 
     image = Image.fromarray(crop).resize((size[1], size[0]), Image.Resampling.BICUBIC)

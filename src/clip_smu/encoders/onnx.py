@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Pixels
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.encoders.encoder import EncoderOptions, Face
 from clip_smu.encoders.network import BATCH, Network, feed
@@ -22,8 +22,6 @@ ALIGNED = (112, 112)
 _STRIP = 16  # sides of a photo in this ratio, and more
 DETECTORS = ("mtcnn", "hog", "cnn", "dlib", "scrfd", "retinaface", "yolov5", "yolov8", "none")
 
-Image = NDArray[np.uint8]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
@@ -35,11 +33,11 @@ class Crop:
     """
 
     found: Detection
-    pixels: Image
+    pixels: Pixels
 
 
 class _Detector(Protocol):
-    def detect(self, photos: Sequence[Image]) -> list[list[Detection]]: ...
+    def detect(self, photos: Sequence[Pixels]) -> list[list[Detection]]: ...
 
 
 class OnnxEncoder:
@@ -78,7 +76,7 @@ class OnnxEncoder:
         wanted = not self.cropped and self._landmarks is None and card.alignment != "none"
         self._detector = _detector(options, threads) if wanted else None
 
-    def encode(self, photos: Sequence[Image], names: Sequence[str] = ()) -> list[list[Face]]:
+    def encode(self, photos: Sequence[Pixels], names: Sequence[str] = ()) -> list[list[Face]]:
         """Faces of each photo, (H, W, 3) uint8 RGB, the main face first; see :class:`Encoder`."""
         found = self.crops(photos, names)
         flat = [crop for crops in found for crop in crops]
@@ -89,7 +87,7 @@ class OnnxEncoder:
         )
         return [[next(faces) for _ in crops] for crops in found]
 
-    def crops(self, photos: Sequence[Image], names: Sequence[str] = ()) -> list[list[Crop]]:
+    def crops(self, photos: Sequence[Pixels], names: Sequence[str] = ()) -> list[list[Crop]]:
         """Detects, orders and cuts the faces of each photo; the first half of :meth:`encode`.
 
         Raises:
@@ -116,7 +114,7 @@ class OnnxEncoder:
             for photo, faces in zip(photos, found, strict=True)
         ]
 
-    def cut(self, photo: Image, face: Detection) -> Image:
+    def cut(self, photo: Pixels, face: Detection) -> Pixels:
         """One face of a photo as the card's alignment says, (h, w, 3) uint8."""
         if self.card.alignment == "box":
             return box_crop(photo, face.box, self.card.input_size)
@@ -126,8 +124,8 @@ class OnnxEncoder:
         return warp(photo, matrix, ALIGNED)
 
     def templates(
-        self, crops: Sequence[Image], card: EncoderCard | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        self, crops: Sequence[Pixels], card: EncoderCard | None = None
+    ) -> tuple[Float32s, Float32s]:
         """Templates (N, d) and norms (N,) of crops; ``card`` feeds them otherwise than its own says."""
         pieces = [
             self.network.templates(feed(np.stack(crops[start : start + BATCH]), card or self.card))
@@ -138,7 +136,7 @@ class OnnxEncoder:
         vectors, norms = zip(*pieces, strict=True)
         return np.concatenate(vectors), np.concatenate(norms)
 
-    def _whole(self, photo: Image) -> Crop:
+    def _whole(self, photo: Pixels) -> Crop:
         """A photo that is already the crop."""
         size = self.card.input_size
         allowed = {size, ALIGNED} if self.card.alignment == "five-point-112" else {size}
@@ -167,7 +165,7 @@ def check_weights(card: EncoderCard, weights: Path) -> None:
         )
 
 
-def box_crop(photo: Image, box: tuple[float, float, float, float], size: tuple[int, int]) -> Image:
+def box_crop(photo: Pixels, box: tuple[float, float, float, float], size: tuple[int, int]) -> Pixels:
     """A detector's box, grown to a square about its centre, resized to (height, width); black outside."""
     x1, y1, x2, y2 = box
     side = max(x2 - x1, y2 - y1, 1.0)
@@ -177,7 +175,7 @@ def box_crop(photo: Image, box: tuple[float, float, float, float], size: tuple[i
     return warp(photo, matrix, (width, height))
 
 
-def centre_crop(photo: Image, size: tuple[int, int]) -> Image:
+def centre_crop(photo: Pixels, size: tuple[int, int]) -> Pixels:
     """CLIP's preprocessing: the shorter side to size, bicubic, then the centre."""
     from PIL import Image as Pillow
 
@@ -192,7 +190,7 @@ def centre_crop(photo: Image, size: tuple[int, int]) -> Image:
     return np.asarray(resized.crop((left, top, left + width, top + height)), dtype=np.uint8)
 
 
-def _middle(photo: Image) -> Image:
+def _middle(photo: Pixels) -> Pixels:
     """The middle of a photo that is a thin strip: resized whole, its longer side would have millions of pixels."""
     most = _STRIP * min(photo.shape[:2])
     top, left = (max(0, (side - most) // 2) for side in photo.shape[:2])
@@ -230,7 +228,7 @@ def _detector(options: EncoderOptions, threads: int) -> _Detector:
     return UnifaceDetector(options.detector)
 
 
-def _everything(photo: Image) -> Detection:
+def _everything(photo: Pixels) -> Detection:
     return Detection((0.0, 0.0, float(photo.shape[1]), float(photo.shape[0])), 1.0, None)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Float64s, Pixels
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.encoders.encoder import Encoder
 from clip_smu.encoders.onnx import Crop, OnnxEncoder, box_crop
@@ -34,8 +34,6 @@ _NORMALISATIONS = (
     ("pixels / 255", 0.0, 255.0),
     ("(pixels - 127.5) / 127.5", 127.5, 127.5),
 )
-
-Image = NDArray[np.uint8]
 
 
 class FiguresForm(msgspec.Struct):
@@ -132,8 +130,8 @@ def check_feeding(
     found = _find(photos, wanted)
     tried = pairs.sample(variant_pairs) if isinstance(encoder, OnnxEncoder) and variant_pairs else None
     keep = set(itertools.chain(tried.first, tried.second)) if tried else set()
-    templates: dict[str, NDArray[np.float32]] = {}
-    kept: dict[str, tuple[Image, Image | None]] = {}
+    templates: dict[str, Float32s] = {}
+    kept: dict[str, tuple[Pixels, Pixels | None]] = {}
     rejected: dict[str, int] = {}
     names = list(wanted)
     for start in range(0, len(names), CHUNK):
@@ -260,7 +258,7 @@ def _find(photos: Iterable[Photo], wanted: Sequence[str]) -> dict[str, Photo]:
     return found
 
 
-def _decode(chunk: Sequence[str], found: dict[str, Photo], rejected: dict[str, int]) -> dict[str, Image]:
+def _decode(chunk: Sequence[str], found: dict[str, Photo], rejected: dict[str, int]) -> dict[str, Pixels]:
     images = {}
     for name in chunk:
         try:
@@ -271,7 +269,7 @@ def _decode(chunk: Sequence[str], found: dict[str, Photo], rejected: dict[str, i
 
 
 def _crops(
-    encoder: OnnxEncoder, images: dict[str, Image], found: dict[str, Photo], rejected: dict[str, int]
+    encoder: OnnxEncoder, images: dict[str, Pixels], found: dict[str, Photo], rejected: dict[str, int]
 ) -> dict[str, Crop]:
     """The main face of each photo that shows one."""
     try:
@@ -291,7 +289,7 @@ def _crops(
     return {name: crops[0] for name, crops in zip(images, cut, strict=True) if crops}
 
 
-def _boxed(encoder: OnnxEncoder, image: Image, crop: Crop) -> Image | None:
+def _boxed(encoder: OnnxEncoder, image: Pixels, crop: Crop) -> Pixels | None:
     """The face as the detector's box, where the card aligns by landmarks and there is a box."""
     if encoder.card.alignment != "five-point-112" or encoder.cropped or encoder.options.landmarks is not None:
         return None
@@ -301,8 +299,8 @@ def _boxed(encoder: OnnxEncoder, image: Image, crop: Crop) -> Image | None:
 def _variants(
     encoder: OnnxEncoder,
     pairs: Pairs,
-    kept: dict[str, tuple[Image, Image | None]],
-    as_card: NDArray[np.float64],
+    kept: dict[str, tuple[Pixels, Pixels | None]],
+    as_card: Float64s,
 ) -> list[Variant]:
     row, names = encoder.card, list(kept)
     swapped = "RGB" if row.channels == "BGR" else "BGR"
@@ -354,12 +352,12 @@ def _advice(variant: Variant, row: EncoderCard) -> str:
     )
 
 
-def _scores(pairs: Pairs, templates: dict[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+def _scores(pairs: Pairs, templates: dict[str, Float32s]) -> Float64s:
     first, second = (np.stack([templates[name] for name in names]) for names in (pairs.first, pairs.second))
     return cosine(first, second)
 
 
-def _usable(pairs: Pairs, templates: dict[str, NDArray[np.float32]]) -> Pairs:
+def _usable(pairs: Pairs, templates: dict[str, Float32s]) -> Pairs:
     rows = [
         row
         for row, (a, b) in enumerate(zip(pairs.first, pairs.second, strict=True))

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Int8s, Int64s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.evaluation import Evaluation, read_evaluation, resample_auc, table_of, write_table
 from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
@@ -305,7 +306,7 @@ def _method(evaluation: Evaluation, name: str | None, side: str) -> str:
     return name
 
 
-def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+def _join(a: Evaluation, b: Evaluation) -> tuple[Int64s, Int64s, tuple[str, ...]]:
     """Rows of the photos that both have, in A's order, and what was refused; see :mod:`clip_smu.photos.names`."""
     for side, images in (("A", a.images), ("B", b.images)):
         again = len(images) - len(distinct(images)[1])
@@ -326,10 +327,10 @@ def _join(a: Evaluation, b: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.i
 def _agree(
     a: Evaluation,
     b: Evaluation,
-    rows_a: NDArray[np.int64],
-    rows_b: NDArray[np.int64],
-    labels_a: NDArray[np.int8],
-    labels_b: NDArray[np.int8],
+    rows_a: Int64s,
+    rows_b: Int64s,
+    labels_a: Int8s,
+    labels_b: Int8s,
     attributes: list[str],
 ) -> None:
     """Refuses evaluations that take different things for true."""
@@ -357,9 +358,9 @@ def _verdict(difference: float, p_adjusted: float, bound: float) -> str:
 
 
 def _mean_interval(
-    scores_a: NDArray[np.float32],
-    scores_b: NDArray[np.float32],
-    labels: NDArray[np.int8],
+    scores_a: Float32s,
+    scores_b: Float32s,
+    labels: Int8s,
     persons: NDArray[np.str_],
     level: float,
     rounds: int,

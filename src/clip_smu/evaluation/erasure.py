@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Float64s, Floats, Int8s
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.interpreter.methods import Method
@@ -78,8 +79,6 @@ FEW = 5  # training faces a number, below which their covariance is shrunk
 LANDMARKS = 1024
 _CONSTANT = 1e-9  # a spread below this share of the largest is rounding
 
-Floats = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
 
 
@@ -91,9 +90,9 @@ class Leace(NamedTuple):
         left, right: (d, m) float64, ``right' left = I``; m is the rank of the cross-covariance.
     """
 
-    mean: Floats
-    left: Floats
-    right: Floats
+    mean: Float64s
+    left: Float64s
+    right: Float64s
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +111,8 @@ class Eraser:
 
     attributes: tuple[str, ...]
     encoder: str
-    left: Floats
-    right: Floats
+    left: Float64s
+    right: Float64s
     provenance: dict[str, Any]
 
     @property
@@ -121,7 +120,7 @@ class Eraser:
         """d, the length of the templates."""
         return len(self.left)
 
-    def apply(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    def apply(self, vectors: Floats) -> Float32s:
         """(N, d) float32 erased templates of norm 1; zero, NaN and infinite rows stay as they are.
 
         Raises:
@@ -334,7 +333,7 @@ def erase(
     return found
 
 
-def leace(vectors: Floats, labels: NDArray[np.int8], shrinkage: float = 0.0) -> Leace:
+def leace(vectors: Float64s, labels: Int8s, shrinkage: float = 0.0) -> Leace:
     """LEACE's factors in closed form (Belrose et al. 2023, theorem 4.3).
 
     ``W = Σ_xx^(-1/2)`` over all rows (pseudo-inverse), ``P`` the orthogonal projection onto the columns of
@@ -360,7 +359,7 @@ def leace(vectors: Floats, labels: NDArray[np.int8], shrinkage: float = 0.0) -> 
     )
 
 
-def oas(vectors: Floats) -> float:
+def oas(vectors: Float64s) -> float:
     """The share, 0 to 1, of the mean variance that makes the covariance of (N, d) rows the best on average.
 
     Oracle approximating shrinkage, in closed form (Chen, Wiesel, Eldar & Hero 2010), as scikit-learn has it.
@@ -373,9 +372,7 @@ def oas(vectors: Floats) -> float:
     return min((size + mean**2) / apart, 1.0) if apart > 0 else 1.0
 
 
-def fit_eraser(
-    vectors: NDArray[np.floating], labels: NDArray[np.int8], attributes: Sequence[str], *, encoder: str = ""
-) -> Eraser:
+def fit_eraser(vectors: Floats, labels: Int8s, attributes: Sequence[str], *, encoder: str = "") -> Eraser:
     """Fits an eraser: after it, templates scaled to norm 1 have no covariance with the labels on these rows.
 
     ``right`` is LEACE's on unit templates; with fewer than :data:`FEW` rows a number, of their shrunken covariance
@@ -459,7 +456,7 @@ def fit_eraser(
     return Eraser(tuple(attributes), encoder, best, right, figures)
 
 
-def _largest_correlation(rest: Floats, after: Floats, before: Floats, deviations: Floats) -> float:
+def _largest_correlation(rest: Float64s, after: Float64s, before: Float64s, deviations: Float64s) -> float:
     """Of any number with any label; a number that is constant, before or after, has none.
 
     Args:
@@ -521,16 +518,16 @@ class _Form(msgspec.Struct):
 # ---------------------------------------------------------------- the map
 
 
-def _unit(vectors: NDArray[np.floating]) -> Floats:
+def _unit(vectors: Floats) -> Float64s:
     wide = np.asarray(vectors, dtype=np.float64)
     return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True))
 
 
-def _erased(units: Floats, left: Floats, right: Floats) -> Floats:
+def _erased(units: Float64s, left: Float64s, right: Float64s) -> Float64s:
     return _unit(units - (units @ right) @ left.T)
 
 
-def _covariances(vectors: Floats, labels: NDArray[np.int8]) -> Floats:
+def _covariances(vectors: Float64s, labels: Int8s) -> Float64s:
     """(d, K) covariance of each number with each label (1 or 0), over the rows where that label is known."""
     known = labels != 0
     counts = np.maximum(known.sum(axis=0), 1)
@@ -673,8 +670,8 @@ def _readings(
         reader: str,
         fitted_on: str,
         names: tuple[str, ...],
-        read: Callable[[Floats32, Floats32], NDArray[Any]],
-        labels: NDArray[np.int8],
+        read: Callable[[Float32s, Float32s], NDArray[Any]],
+        labels: Int8s,
     ) -> Reread:
         stage = f"{reader} of others" if fitted_on == OTHERS else reader
         scores: list[NDArray[Any]] = []
@@ -686,14 +683,14 @@ def _readings(
         before, after = (delong(one[:, keep], labels[:, keep], identity=persons) for one in scores)
         return Reread(reader, fitted_on, tuple(names[k] for k in keep), before, after)
 
-    def by_method(one: Method) -> Callable[[Floats32, Floats32], NDArray[Any]]:
+    def by_method(one: Method) -> Callable[[Float32s, Float32s], NDArray[Any]]:
         open_to_all = replace(one, likeness=None)  # erased templates are to be read, whatever they look like
         return lambda _, test: open_to_all.read(test)[0]
 
-    def by_probe(kind: str) -> Callable[[Floats32, Floats32], NDArray[Any]]:
+    def by_probe(kind: str) -> Callable[[Float32s, Float32s], NDArray[Any]]:
         return lambda train, test: _probe(kind, train, fitted.labels, test, seed)
 
-    def by_others(_: Floats32, test: Floats32) -> NDArray[Any]:
+    def by_others(_: Float32s, test: Float32s) -> NDArray[Any]:
         return _probe_of_others(test, few, identities, seed)
 
     return (
@@ -703,7 +700,7 @@ def _readings(
     )
 
 
-def _probe(kind: str, train: Floats32, labels: NDArray[np.int8], test: Floats32, seed: int) -> Floats:
+def _probe(kind: str, train: Float32s, labels: Int8s, test: Float32s, seed: int) -> Float64s:
     """(M, K) log odds of the test rows by logistic regressions fitted afresh to the training rows, without intercept.
 
     The fit starts from the constant prediction, which is the optimum where no covariance is left. Log odds are
@@ -718,9 +715,7 @@ def _probe(kind: str, train: Floats32, labels: NDArray[np.int8], test: Floats32,
     return np.asarray(np.round(b @ weights.T, 3), dtype=np.float64)
 
 
-def _probe_of_others(
-    templates: Floats32, labels: NDArray[np.int8], identities: Sequence[str], seed: int
-) -> Floats:
+def _probe_of_others(templates: Float32s, labels: Int8s, identities: Sequence[str], seed: int) -> Float64s:
     """(N, K) log odds of each row by linear probes of the other folds' persons."""
     fold_of = identity_folds(identities, OTHER_FOLDS, seed)
     scores = np.zeros(labels.shape)
@@ -733,7 +728,7 @@ def _probe_of_others(
     return scores
 
 
-def _standard(train: Floats32, test: Floats32, seed: int) -> tuple[Floats32, Floats32]:  # noqa: ARG001 (nothing is drawn)
+def _standard(train: Float32s, test: Float32s, seed: int) -> tuple[Float32s, Float32s]:  # noqa: ARG001 (nothing is drawn)
     """Unit templates, each number centred and scaled by the training rows."""
     a, b = _unit(train), _unit(test)
     mean, spread = a.mean(axis=0), a.std(axis=0)
@@ -741,7 +736,7 @@ def _standard(train: Floats32, test: Floats32, seed: int) -> tuple[Floats32, Flo
     return ((a - mean) / spread).astype(np.float32), ((b - mean) / spread).astype(np.float32)
 
 
-def _kernel(train: Floats32, test: Floats32, seed: int) -> tuple[Floats32, Floats32]:
+def _kernel(train: Float32s, test: Float32s, seed: int) -> tuple[Float32s, Float32s]:
     """Nyström features of a Gaussian kernel on unit templates (Williams & Seeger 2001): (N, m), m at most 1024.
 
     The kernel is ``exp(-|x - y|² / 2w²)``, w the median distance of the landmarks, which are training rows drawn by
@@ -758,7 +753,7 @@ def _kernel(train: Floats32, test: Floats32, seed: int) -> tuple[Floats32, Float
     return side_a.astype(np.float32), side_b.astype(np.float32)
 
 
-PROBES: dict[str, tuple[Callable[[Floats32, Floats32, int], tuple[Floats32, Floats32]], float]] = {
+PROBES: dict[str, tuple[Callable[[Float32s, Float32s, int], tuple[Float32s, Float32s]], float]] = {
     "linear probe": (_standard, 0.01),
     "non-linear probe": (_kernel, 30.0),
 }

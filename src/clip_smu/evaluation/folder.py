@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Int8s
 from clip_smu.encoders.preprocessing import FeedingForm
 from clip_smu.errors import InputError
 from clip_smu.metrics.persons import persons_apart
@@ -66,9 +67,9 @@ class Scored:
         verdicts: (N, K) int8: 1 encoded, -1 not encoded, 0 cannot tell.
     """
 
-    scores: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-    verdicts: NDArray[np.int8]
+    scores: Float32s
+    probabilities: Float32s
+    verdicts: Int8s
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +92,8 @@ class Evaluation:
     attributes: tuple[str, ...]
     images: list[str]
     identities: list[str]
-    norms: NDArray[np.float32]
-    labels: NDArray[np.int8]
+    norms: Float32s
+    labels: Int8s
     methods: dict[str, Scored]
     manifest: dict[str, Any]
     table: pa.Table

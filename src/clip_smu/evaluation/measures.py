@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float64s, Int8s
 from clip_smu.errors import InputError
 from clip_smu.evaluation.folder import Scored, table_of
 from clip_smu.evaluation.resampling import FPRS, RANKINGS, RATES, rates, resample, totals
@@ -16,8 +17,6 @@ from clip_smu.metrics import MIN_CLASS, average_precision, delong, ece, eer, tpr
 from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.ranking import count_classes, weakness
 from clip_smu.words.attributes import ATTRIBUTES
-
-Floats = NDArray[np.float64]
 
 METRICS = (*RANKINGS, *RATES, "ece")
 MEAN, POOLED = "mean", "all"
@@ -42,7 +41,7 @@ _ACCURACY = {row.name: row.label_accuracy for row in ATTRIBUTES}
 def metric_table(
     encoder: str,
     attributes: Sequence[str],
-    labels: NDArray[np.int8],
+    labels: Int8s,
     persons: NDArray[np.str_],
     methods: Mapping[str, Scored],
     *,
@@ -91,7 +90,7 @@ def metric_table(
 def _of_method(
     head: dict[str, str],
     attributes: Sequence[str],
-    labels: NDArray[np.int8],
+    labels: Int8s,
     persons: NDArray[np.str_],
     scored: Scored,
     level: float,
@@ -152,7 +151,7 @@ def _of_method(
     return rows
 
 
-def _values(scored: Scored, labels: NDArray[np.int8], auc: Floats, sums: Floats) -> Floats:
+def _values(scored: Scored, labels: Int8s, auc: Float64s, sums: Float64s) -> Float64s:
     """(K, M) in the order of ``METRICS``."""
     of_scores = [average_precision(scored.scores, labels).value]
     of_scores += list(tpr_at_fpr(scored.scores, labels, FPRS).value.T)
@@ -161,7 +160,7 @@ def _values(scored: Scored, labels: NDArray[np.int8], auc: Floats, sums: Floats)
     return np.column_stack([auc, *of_scores, rates(sums), calibration])
 
 
-def _ends(draws: Floats, level: float) -> tuple[Floats, Floats]:
+def _ends(draws: Float64s, level: float) -> tuple[Float64s, Float64s]:
     """Ends of the percentile interval over the first axis; NaN where over 5 % have no figure, or none differs."""
     if not len(draws):
         return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
@@ -179,8 +178,8 @@ def _figures(value: float, low: float, high: float, bare: bool) -> dict[str, flo
 
 
 def _means(
-    value: Floats, draws: Floats, usable: NDArray[np.bool_], level: float, persons: int
-) -> list[tuple[dict[str, Any], NDArray[np.bool_]]]:
+    value: Float64s, draws: Float64s, usable: Bools, level: float, persons: int
+) -> list[tuple[dict[str, Any], Bools]]:
     """A row a metric: the mean over the attributes that have it, and which they are.
 
     A resample that lacks a class of an attribute keeps that attribute at its value.
@@ -209,7 +208,7 @@ def _means(
 
 
 def _persons_of(
-    scored: Scored, labels: NDArray[np.int8], persons: NDArray[np.str_], *, pooled: bool = False
+    scored: Scored, labels: Int8s, persons: NDArray[np.str_], *, pooled: bool = False
 ) -> list[dict[str, int]]:
     """For each attribute (or all as one) how many persons have a positive, a negative, a label, and each verdict."""
     codes = np.unique(persons, return_inverse=True)[1].reshape(-1)
@@ -223,7 +222,7 @@ def _persons_of(
         "not encoded verdicts": known & (verdicts < 0),
     }
 
-    def count(chosen: NDArray[np.bool_]) -> int:
+    def count(chosen: Bools) -> int:
         return int(np.count_nonzero(np.bincount(codes[chosen])))
 
     if pooled:
@@ -236,14 +235,14 @@ def _few_persons(metric: str, persons: Mapping[str, int]) -> str:
     return next((why for of in _COUNTED[metric] if (why := of_persons(persons[of], of))), "")
 
 
-def _no_interval(figures: Mapping[str, Any], drawn: Floats) -> str:
+def _no_interval(figures: Mapping[str, Any], drawn: Float64s) -> str:
     """Why a figure has no interval from these (R,) resamples; empty where it has one, or none were made."""
     if not len(drawn) or figures["value"] is None or not np.isnan(figures["low"]):
         return ""
     return "missing in resamples" if np.isnan(drawn).mean() > _MISSING else "no resample differs"
 
 
-def _too_few_verdicts(metric: str, sums: Floats) -> str:
+def _too_few_verdicts(metric: str, sums: Float64s) -> str:
     """Why an error of verdicts cannot be given; empty if it can, or where ``metric`` is another figure."""
     columns = _OF_VERDICTS.get(metric)
     if columns is None:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float64s, Floats, Indices, Int8s
 from clip_smu.evaluation.folder import Scored
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
 from clip_smu.metrics.ranking import check_identity, column, each_attribute
-
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 FPRS = (0.01, 0.1)
 RANKINGS = ("auc", "average_precision", *(f"tpr_at_fpr_{rate}" for rate in FPRS), "eer")
@@ -41,20 +39,18 @@ class Resampled:
         sums: (R, K, 9), for :func:`rates`.
     """
 
-    rankings: Floats
-    sums: Floats
+    rankings: Float64s
+    sums: Float64s
 
 
-def resample(
-    scored: Scored, labels: NDArray[np.int8], persons: NDArray[np.str_], rounds: int, seed: int
-) -> Resampled:
+def resample(scored: Scored, labels: Int8s, persons: NDArray[np.str_], rounds: int, seed: int) -> Resampled:
     """A round draws P of the P persons with replacement, the same for every attribute and method.
 
     No photo is copied: the number of times that its person was drawn is its weight.
     """
     codes, count = check_identity(persons, len(labels))
 
-    def one(k: int) -> tuple[Floats, Floats]:
+    def one(k: int) -> tuple[Float64s, Float64s]:
         scores, known = column(scored.scores, labels, k)
         rows = np.flatnonzero(known)
         rows = rows[np.argsort(scores[rows])[::-1]]  # from the highest score down
@@ -74,12 +70,12 @@ def resample(
 
 
 def resample_auc(
-    scores: NDArray[np.floating], labels: NDArray[np.int8], persons: NDArray[np.str_], rounds: int, seed: int
-) -> Floats:
+    scores: Floats, labels: Int8s, persons: NDArray[np.str_], rounds: int, seed: int
+) -> Float64s:
     """(R, K) AUCs of the same resamples as :func:`resample` makes; NaN where one has one class only."""
     codes, count = check_identity(persons, len(labels))
 
-    def one(k: int) -> Floats:
+    def one(k: int) -> Float64s:
         of_photos, known = column(scores, labels, k)
         rows = np.flatnonzero(known)
         rows = rows[np.argsort(of_photos[rows])[::-1]]
@@ -93,7 +89,7 @@ def resample_auc(
     return np.stack(each_attribute(one, labels.shape), axis=1)
 
 
-def totals(scored: Scored, labels: NDArray[np.int8]) -> Floats:
+def totals(scored: Scored, labels: Int8s) -> Float64s:
     """(K, 9) sums over all photos, for :func:`rates`."""
     return np.stack(
         each_attribute(
@@ -102,7 +98,7 @@ def totals(scored: Scored, labels: NDArray[np.int8]) -> Floats:
     )
 
 
-def rates(sums: Floats) -> Floats:
+def rates(sums: Float64s) -> Float64s:
     """(..., 9) figures in the order of ``RATES`` of (..., 9) sums; NaN where nothing was there to count."""
     yes, no, tp, fp, squares, green_yes, green_no, red_yes, red_no = np.moveaxis(sums, -1, 0)
     green, red, known = green_yes + green_no, red_yes + red_no, yes + no
@@ -123,7 +119,7 @@ def rates(sums: Floats) -> Floats:
         )
 
 
-def draws(count: int, rounds: int, seed: int, block: int) -> Iterator[tuple[slice, Floats]]:
+def draws(count: int, rounds: int, seed: int, block: int) -> Iterator[tuple[slice, Float64s]]:
     """``block`` rounds at a time: which, and (b, P) how often each person was drawn; the seed alone decides."""
     rng = np.random.default_rng(seed)
     for start in range(0, rounds, block):
@@ -133,7 +129,7 @@ def draws(count: int, rounds: int, seed: int, block: int) -> Iterator[tuple[slic
         yield slice(start, start + b), times.astype(np.float64)
 
 
-def _of_photos(scored: Scored, labels: NDArray[np.int8], k: int, rows: Rows) -> Floats:
+def _of_photos(scored: Scored, labels: Int8s, k: int, rows: Indices) -> Float64s:
     """(n, 9): yes, no; said yes and is yes, and is no; squared error; encoded, not encoded and is yes, is no."""
     yes = labels[rows, k] > 0
     probability, verdict = scored.probabilities[rows, k].astype(np.float64), scored.verdicts[rows, k]
@@ -145,17 +141,17 @@ def _of_photos(scored: Scored, labels: NDArray[np.int8], k: int, rows: Rows) -> 
     ).astype(np.float64)
 
 
-def _by_person(of_photos: Floats, codes: Rows, count: int) -> Floats:
+def _by_person(of_photos: Float64s, codes: Indices, count: int) -> Float64s:
     """(P, 9) sums over each person's photos."""
     return np.stack([np.bincount(codes, values, count) for values in of_photos.T], axis=1)
 
 
-def _ends_of_ties(descending: NDArray[np.floating]) -> Rows:
+def _ends_of_ties(descending: Floats) -> Indices:
     """Last place of each run of equal scores: the only places where a threshold can stand."""
     return np.flatnonzero(np.append(descending[1:] != descending[:-1], True)[: len(descending)])
 
 
-def _curve(weights: Floats, yes: NDArray[np.bool_], ends: Rows) -> tuple[Floats, Floats]:
+def _curve(weights: Float64s, yes: Bools, ends: Indices) -> tuple[Float64s, Float64s]:
     """(b, G + 1) weight of the positives and of the negatives at or above each threshold, from 0."""
     everything = np.cumsum(weights, axis=1)
     weights *= yes
@@ -168,13 +164,13 @@ def _curve(weights: Floats, yes: NDArray[np.bool_], ends: Rows) -> tuple[Floats,
     return tp, fp
 
 
-def _area(tp: Floats, fp: Floats) -> Floats:
+def _area(tp: Float64s, fp: Float64s) -> Float64s:
     pairs = tp[:, -1] * fp[:, -1]
     wins = np.einsum("bg,bg->b", np.diff(fp, axis=1), tp[:, 1:] + tp[:, :-1]) / 2
     return np.asarray(wins / np.where(pairs > 0, pairs, np.nan))
 
 
-def _rankings(weights: Floats, yes: NDArray[np.bool_], ends: Rows) -> Floats:
+def _rankings(weights: Float64s, yes: Bools, ends: Indices) -> Float64s:
     """(b, 5) figures in the order of ``RANKINGS`` of (b, n) weights of photos from the highest score down."""
     tp, fp = _curve(weights, yes, ends)
     m, n = tp[:, -1], fp[:, -1]

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Indices
 from clip_smu.encoders.cards import differences
 from clip_smu.encoders.preprocessing import read_check
 from clip_smu.errors import EncoderError, InputError, TemplateError
@@ -60,8 +60,8 @@ NOT_CHECKED = (
 class _Photos:
     """Joined photos in the order of the templates: the row of each in the labels, its norm, and what is read."""
 
-    rows: NDArray[np.intp]
-    norms: NDArray[np.float32]
+    rows: Indices
+    norms: Float32s
     methods: dict[str, Scored]
     report: dict[str, int]
     notes: list[str]
@@ -214,7 +214,7 @@ def _read(
     templates: Templates | Source,
     labels: Labels,
     only: Sequence[str] | None,
-    keep: NDArray[np.intp],
+    keep: Indices,
     progress: Callable[[str, int, int], None] | None,
 ) -> _Photos:
     """Twice through the templates: names, to join them with the labels; then the joined rows, to read them."""
@@ -285,7 +285,7 @@ def _read(
     )
 
 
-def _scored(method: Method, vectors: NDArray[np.float32], keep: NDArray[np.intp]) -> Scored:
+def _scored(method: Method, vectors: Float32s, keep: Indices) -> Scored:
     scores, probabilities, verdicts = method.read(np.ascontiguousarray(vectors))
     return Scored(scores[:, keep], probabilities[:, keep], verdicts[:, keep])
 
@@ -324,9 +324,7 @@ def _names(
     return called
 
 
-def _shown(
-    loaded: Sequence[Method], called: Sequence[str], hide: Hide
-) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+def _shown(loaded: Sequence[Method], called: Sequence[str], hide: Hide) -> tuple[tuple[str, ...], Indices]:
     """The attributes to evaluate, and their columns in each method."""
     for method, name in zip(loaded, called, strict=True):
         if method.encoder != loaded[0].encoder:

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clip_smu.arrays import Float64s, Pixels
 from clip_smu.errors import ImageError, InputError
 
 Fit = Literal["umeyama", "adaface"]
 
-TEMPLATE_112: NDArray[np.float64] = np.array(
+TEMPLATE_112: Float64s = np.array(
     [
         [38.29459953, 51.69630051],
         [73.53179932, 51.50139999],
@@ -23,9 +24,7 @@ TEMPLATE_112: NDArray[np.float64] = np.array(
 """Left eye, right eye, nose, left and right mouth corner (x, y) in a 112x112 crop (InsightFace, AdaFace)."""
 
 
-def similarity(
-    points: ArrayLike, template: NDArray[np.float64] = TEMPLATE_112, fit: Fit = "umeyama"
-) -> NDArray[np.float64]:
+def similarity(points: ArrayLike, template: Float64s = TEMPLATE_112, fit: Fit = "umeyama") -> Float64s:
     """The similarity (scale, rotation, shift) that takes landmarks to the template.
 
     Args:
@@ -65,9 +64,7 @@ def similarity(
     return matrix
 
 
-def warp(
-    image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int] = (112, 112)
-) -> NDArray[np.uint8]:
+def warp(image: Pixels, matrix: Float64s, size: tuple[int, int] = (112, 112)) -> Pixels:
     """Cut a crop out of a photo: OpenCV's affine warp, bilinear, black outside the photo.
 
     Args:
@@ -85,12 +82,12 @@ def warp(
 
 
 def crops(
-    image: NDArray[np.uint8],
+    image: Pixels,
     points: ArrayLike,
-    template: NDArray[np.float64] = TEMPLATE_112,
+    template: Float64s = TEMPLATE_112,
     fit: Fit = "umeyama",
     size: tuple[int, int] = (112, 112),
-) -> NDArray[np.uint8]:
+) -> Pixels:
     """All faces of one photo: `similarity` and `warp` for points (N, 5, 2), to (N, height, width, 3) uint8.
 
     Example:
@@ -109,11 +106,11 @@ def crops(
 # line fit: a = sum(conj(z - mean z) (w - mean w)) / sum(|z - mean z|^2).
 
 
-def _umeyama(source: NDArray[np.float64], template: NDArray[np.float64]) -> NDArray[np.float64]:
+def _umeyama(source: Float64s, template: Float64s) -> Float64s:
     return _matrix(*_line(_complex(source), _complex(template)))
 
 
-def _adaface(source: NDArray[np.float64], template: NDArray[np.float64]) -> NDArray[np.float64]:
+def _adaface(source: Float64s, template: Float64s) -> Float64s:
     """AdaFace's ``findSimilarity``: the better of a plain and a mirrored fit of source from template.
 
     The original rounds its input to float32, and flips the sign of the template's x in place before it
@@ -131,7 +128,7 @@ def _adaface(source: NDArray[np.float64], template: NDArray[np.float64]) -> NDAr
     return np.where(choose[..., None, None], _matrix(*plain), reflected)
 
 
-def _complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
+def _complex(points: Float64s) -> NDArray[np.complex128]:
     return np.asarray(points[..., 0] + 1j * points[..., 1])
 
 
@@ -151,7 +148,7 @@ def _apply(fit: tuple[Any, Any], z: NDArray[np.complex128]) -> Any:
     return fit[0][..., None] * z + fit[1][..., None]
 
 
-def _matrix(a: Any, b: Any) -> NDArray[np.float64]:
+def _matrix(a: Any, b: Any) -> Float64s:
     """(..., 2, 3) of z -> a z + b."""
     rows = [[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from clip_smu.arrays import Float32s
 
 _CENTRE_WEIGHT = 2.0  # how much a squared pixel off the centre costs, in pixels of box area
 
@@ -24,7 +23,7 @@ class Detection:
 
     box: tuple[float, float, float, float]
     score: float
-    landmarks: NDArray[np.float32] | None
+    landmarks: Float32s | None
 
 
 def order(detections: Sequence[Detection], height: int, width: int) -> list[Detection]:

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Pixels
 from clip_smu.errors import EncoderError, ImageError, MissingExtraError
 from clip_smu.faces.detection import Detection
-
-Image = NDArray[np.uint8]
 
 # What the detectors look at takes 12 bytes a pixel (HOG) or a kilobyte (CNN).
 _HOG_PIXELS, _CNN_PIXELS = 100_000_000, 1_500_000
@@ -84,7 +82,7 @@ class DlibDetector:
             dlib.load("shape_predictor", "shape_predictor_68_face_landmarks.dat") if landmarks else None
         )
 
-    def detect(self, photos: Sequence[Image]) -> list[list[Detection]]:
+    def detect(self, photos: Sequence[Pixels]) -> list[list[Detection]]:
         """Faces of each photo, (H, W, 3) uint8 RGB, as the detector orders them.
 
         Raises:
@@ -95,7 +93,7 @@ class DlibDetector:
             for photo in photos
         ]
 
-    def _find(self, photo: Image) -> list[tuple[Any, float]]:
+    def _find(self, photo: Pixels) -> list[tuple[Any, float]]:
         for upsample in self._rounds:
             pixels = photo.shape[0] * photo.shape[1] * 4**upsample
             last = upsample == self._rounds[-1]
@@ -117,7 +115,7 @@ class DlibDetector:
                 return found
         return []
 
-    def _find_cnn(self, photo: Image, upsample: int, room: float) -> list[tuple[Any, float]]:
+    def _find_cnn(self, photo: Pixels, upsample: int, room: float) -> list[tuple[Any, float]]:
         """The CNN's faces in a photo, which is shrunk where less than its doubled sides has ``room``."""
         if room >= 1:
             return [(one.rect, float(one.confidence)) for one in self._detector(photo, upsample)]
@@ -142,7 +140,7 @@ class DlibDetector:
             for one in self._detector(small, 0)
         ]
 
-    def _detection(self, photo: Image, rectangle: Any, score: float) -> Detection:
+    def _detection(self, photo: Pixels, rectangle: Any, score: float) -> Detection:
         box = (rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1)
         if self._points is None:
             return Detection(box, score, None)
@@ -150,6 +148,6 @@ class DlibDetector:
         return Detection(box, score, np.stack([points[list(rows)].mean(axis=0) for rows in _FIVE]))
 
 
-def points_of(shape: Any) -> NDArray[np.float32]:
+def points_of(shape: Any) -> Float32s:
     """(P, 2) float32 pixels of a dlib shape."""
     return np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float32)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s
 from clip_smu.errors import InputError
 from clip_smu.photos.names import ABSENT, AMBIGUOUS, NameIndex
 from clip_smu.storage.textfiles import read_header, require_encoding
@@ -18,18 +18,18 @@ from clip_smu.storage.textfiles import read_header, require_encoding
 COLUMNS = ("NAME_ID", "P1X", "P1Y", "P2X", "P2Y", "P3X", "P3Y", "P4X", "P4Y", "P5X", "P5Y")
 
 
-class Landmarks(Mapping[str, NDArray[np.float32]]):
+class Landmarks(Mapping[str, Float32s]):
     """Photo name to (5, 2) float32 x, y in pixels; names in byte order.
 
     It holds 40 bytes and the name for each photo (VGGFace2's 3.1 million: about 0.2 GB), and finds one by
     bisection.
     """
 
-    def __init__(self, names: Any, points: NDArray[np.float32]) -> None:
+    def __init__(self, names: Any, points: Float32s) -> None:
         self._names = names  # pyarrow array of sorted, distinct strings
         self._points = points  # (N, 5, 2), in the same order
 
-    def find(self, name: str) -> NDArray[np.float32] | str:
+    def find(self, name: str) -> Float32s | str:
         """The points of a photo whose name matches one here, see :mod:`clip_smu.photos.names`, or why there are none.
 
         The first call makes an index of the names (0.3 GB for VGGFace2).
@@ -39,18 +39,18 @@ class Landmarks(Mapping[str, NDArray[np.float32]]):
             return "found none"
         if place == AMBIGUOUS:
             return "found several names that it may be: give the photos from the folder that those names start in"
-        points: NDArray[np.float32] = self._points[place]
+        points: Float32s = self._points[place]
         return points
 
     @cached_property
     def _index(self) -> NameIndex:
         return NameIndex(self._names)
 
-    def __getitem__(self, name: str) -> NDArray[np.float32]:
+    def __getitem__(self, name: str) -> Float32s:
         at = bisect_left(range(len(self)), name, key=lambda i: str(self._names[i].as_py()))
         if at == len(self) or self._names[at].as_py() != name:
             raise KeyError(name)
-        points: NDArray[np.float32] = self._points[at]
+        points: Float32s = self._points[at]
         return points
 
     def __iter__(self) -> Iterator[str]:
@@ -75,7 +75,7 @@ def read_landmarks(path: Path) -> Landmarks:
     return Landmarks(names, points.reshape(-1, 5, 2))
 
 
-def read_numbers(path: Path, columns: Sequence[str], form: str) -> tuple[Any, NDArray[np.float32]]:
+def read_numbers(path: Path, columns: Sequence[str], form: str) -> tuple[Any, Float32s]:
     """The names in the first of a csv's columns, sorted, and (N, K) float32 of the others.
 
     UTF-8 or UTF-16 with its mark; parted by commas, semicolons or tabs.

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Indices, Pixels
 from clip_smu.errors import InputError
 from clip_smu.faces.detection import Detection, order, prominence
 from clip_smu.faces.mtcnn_nets import sessions
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.intp]
 
 _CELL, _STRIDE = 12, 2  # P-net sees 12x12 pixels, in steps of 2
 _R_SIDE, _O_SIDE = 24, 48
@@ -88,7 +86,7 @@ class MTCNN:
         nets = sessions(threads)
         self._pnet, self._rnet, self._onet = (_runner(nets[name]) for name in ("pnet", "rnet", "onet"))
 
-    def detect(self, photos: Sequence[NDArray[np.uint8]]) -> list[list[Detection]]:
+    def detect(self, photos: Sequence[Pixels]) -> list[list[Detection]]:
         """Faces of each photo, the largest box first, or the main one alone; an empty list where none is found.
 
         Args:
@@ -122,7 +120,7 @@ class MTCNN:
 
     # a very sure "no face" overflows exp, a box without area divides by zero; both end as they should
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-    def _detect(self, photos: list[NDArray[np.uint8]]) -> list[list[Detection]]:
+    def _detect(self, photos: list[Pixels]) -> list[list[Detection]]:
         """`detect` for photos of one size."""
         sums = _cumulative(photos)
         height, width = photos[0].shape[:2]
@@ -162,7 +160,7 @@ class MTCNN:
             end, start = start, max(0, start - _ROUND_LEVELS)
 
     def _confirm(
-        self, sums: NDArray[np.int32], boxes: Floats, owner: Ints, out: Floats
+        self, sums: NDArray[np.int32], boxes: Float32s, owner: Indices, out: Float32s
     ) -> list[list[Detection]]:
         """O-net over what passed R-net: the faces of each photo, the largest box first."""
         keep = _suppress(boxes, out[:, -1], owner, _PHOTO_NMS, _iou)
@@ -183,15 +181,15 @@ class MTCNN:
             faces[owner[i]].append(Detection((x1, y1, x2, y2), float(scores[i]), landmarks[i]))
         return faces
 
-    def _propose(self, sums: NDArray[np.int32], scales: Sequence[float]) -> tuple[Floats, Ints]:
+    def _propose(self, sums: NDArray[np.int32], scales: Sequence[float]) -> tuple[Float32s, Indices]:
         """P-net over levels of the pyramid: square boxes (N, 4) and the photo of each (N,)."""
         height, width = sums.shape[1] - 1, sums.shape[2] - 1
         threshold = math.log(self.thresholds[0] / (1 - self.thresholds[0]))
         rows = [np.empty((0, 9), np.float32)]  # x1, y1, x2, y2, logit, four offsets
         owners = [np.empty(0, np.intp)]
         for scale in scales:
-            level: list[Floats] = []
-            owner: list[Ints] = []
+            level: list[Float32s] = []
+            owner: list[Indices] = []
             for first, top, out in self._maps(sums, int(height * scale + 1), int(width * scale + 1)):
                 photo, y, x = np.nonzero(out[:, 4] >= threshold)
                 corner = np.stack([x, y + top], axis=1).astype(np.float32) * _STRIDE
@@ -218,7 +216,7 @@ class MTCNN:
             scale *= self.factor
             side *= self.factor
 
-    def _maps(self, sums: NDArray[np.int32], height: int, width: int) -> Iterator[tuple[int, int, Floats]]:
+    def _maps(self, sums: NDArray[np.int32], height: int, width: int) -> Iterator[tuple[int, int, Float32s]]:
         """P-net's output for all photos at one level, in pieces: (first photo, top row, map).
 
         A large level goes through in strips of whole output rows, which changes no value.
@@ -235,14 +233,14 @@ class MTCNN:
 
     def _refine(
         self,
-        net: Callable[[Floats], Floats],
+        net: Callable[[Float32s], Float32s],
         sums: NDArray[np.int32],
-        boxes: Floats,
-        owner: Ints,
+        boxes: Float32s,
+        owner: Indices,
         side: int,
         step: int,
         threshold: float,
-    ) -> tuple[Floats, Ints, Floats]:
+    ) -> tuple[Float32s, Indices, Float32s]:
         """R-net or O-net over boxes: those that pass, the photo of each, and the network's output."""
         height, width = sums.shape[1] - 1, sums.shape[2] - 1
         corners = np.trunc(boxes).astype(np.intp)
@@ -265,9 +263,9 @@ class MTCNN:
         return boxes[inside[passed]], owner[inside[passed]], out[passed]
 
 
-def _runner(session: Any) -> Callable[[Floats], Floats]:
-    def run(pixels: Floats) -> Floats:
-        out: Floats = session.run(None, {"pixels": pixels})[0]
+def _runner(session: Any) -> Callable[[Float32s], Float32s]:
+    def run(pixels: Float32s) -> Float32s:
+        out: Float32s = session.run(None, {"pixels": pixels})[0]
         return out
 
     return run
@@ -276,7 +274,7 @@ def _runner(session: Any) -> Callable[[Floats], Floats]:
 # --- resampling: the mean over a bin of whole pixels, as torch's interpolate(mode="area") ---------------
 
 
-def _halved(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _halved(photo: Pixels) -> Pixels:
     """A photo too large to be summed whole, at half its size; any other as it is."""
     if photo.ndim != 3 or photo.shape[0] * photo.shape[1] <= _WHOLE_PIXELS:
         return photo
@@ -287,7 +285,7 @@ def _halved(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(half, np.uint8)
 
 
-def _enlarged(face: Detection, large: NDArray[np.uint8], small: NDArray[np.uint8]) -> Detection:
+def _enlarged(face: Detection, large: Pixels, small: Pixels) -> Detection:
     """A face found in a halved photo, in pixels of the whole one."""
     down, across = large.shape[0] / small.shape[0], large.shape[1] / small.shape[1]
     x1, y1, x2, y2 = face.box
@@ -295,7 +293,7 @@ def _enlarged(face: Detection, large: NDArray[np.uint8], small: NDArray[np.uint8
     return Detection((x1 * across, y1 * down, x2 * across, y2 * down), face.score, landmarks)
 
 
-def _cumulative(photos: list[NDArray[np.uint8]]) -> NDArray[np.int32]:
+def _cumulative(photos: list[Pixels]) -> NDArray[np.int32]:
     """(B, H + 1, W + 1, 4) int32: sums of all pixels above and left; a sum over a box is four look-ups.
 
     The fourth channel makes a pixel 16 bytes, which NumPy then moves as one item. Sums over more than
@@ -310,13 +308,13 @@ def _cumulative(photos: list[NDArray[np.uint8]]) -> NDArray[np.int32]:
     return sums
 
 
-def _bins(n: int, m: int) -> Ints:
+def _bins(n: int, m: int) -> Indices:
     """(2, m): first pixel and end of each of m bins over n pixels."""
     i = np.arange(m)
     return np.stack([i * n // m, -(-(i + 1) * n // m)])
 
 
-def _shrink(sums: NDArray[np.int32], rows: Ints, columns: Ints) -> Floats:
+def _shrink(sums: NDArray[np.int32], rows: Indices, columns: Indices) -> Float32s:
     """Means over bins of rows x columns, for each photo: (B, 3, h, w) float32 in 0..255."""
     (top, bottom), (left, right) = rows, columns
     share = np.multiply.outer(_share(bottom - top), _share(right - left))
@@ -330,7 +328,9 @@ def _shrink(sums: NDArray[np.int32], rows: Ints, columns: Ints) -> Floats:
     return out
 
 
-def _crops(sums: NDArray[np.int32], owner: Ints, y1: Ints, y2: Ints, x1: Ints, x2: Ints, side: int) -> Floats:
+def _crops(
+    sums: NDArray[np.int32], owner: Indices, y1: Indices, y2: Indices, x1: Indices, x2: Indices, side: int
+) -> Float32s:
     """Boxes of photos, each resampled to side x side: (N, 3, side, side) float32 in 0..255."""
     i = np.arange(side)
     high, wide = (y2 - y1)[:, None], (x2 - x1)[:, None]
@@ -352,7 +352,7 @@ def _crops(sums: NDArray[np.int32], owner: Ints, y1: Ints, y2: Ints, x1: Ints, x
     return means
 
 
-def _share(pixels: Ints) -> Floats:
+def _share(pixels: Indices) -> Float32s:
     return np.reciprocal(pixels, dtype=np.float32)
 
 
@@ -370,39 +370,39 @@ def _settles(faces: list[Detection], height: int, width: int, limit: float) -> b
     return bool(main) and main[0].score >= _SURE and prominence(main[0], height, width) >= limit**2
 
 
-def _probability(out: Floats) -> Floats:
-    scores: Floats = np.divide(1, 1 + np.exp(-out[:, -1]), dtype=np.float32)
+def _probability(out: Float32s) -> Float32s:
+    scores: Float32s = np.divide(1, 1 + np.exp(-out[:, -1]), dtype=np.float32)
     return scores
 
 
-def _square(boxes: Floats) -> Floats:
+def _square(boxes: Float32s) -> Float32s:
     """Boxes grown to squares about their centres."""
     extent = boxes[:, 2:] - boxes[:, :2]
     side = extent.max(axis=1, keepdims=True)
-    corner: Floats = boxes[:, :2] + extent * np.float32(0.5) - side * np.float32(0.5)
-    squares: Floats = np.concatenate([corner, corner + side], axis=1)
+    corner: Float32s = boxes[:, :2] + extent * np.float32(0.5) - side * np.float32(0.5)
+    squares: Float32s = np.concatenate([corner, corner + side], axis=1)
     return squares
 
 
-def _regress(boxes: Floats, offsets: Floats) -> Floats:
+def _regress(boxes: Float32s, offsets: Float32s) -> Float32s:
     extent = boxes[:, 2:] - boxes[:, :2] + 1
-    moved: Floats = boxes + offsets * np.concatenate([extent, extent], axis=1)
+    moved: Float32s = boxes + offsets * np.concatenate([extent, extent], axis=1)
     return moved
 
 
-def _iou(a: Floats, b: Floats) -> Floats:
+def _iou(a: Float32s, b: Float32s) -> Float32s:
     """(N, M) intersection over union."""
     both, area_a, area_b = _intersection(a, b, 0)
     return both / (area_a + area_b - both)
 
 
-def _overlap_of_smaller(a: Floats, b: Floats) -> Floats:
+def _overlap_of_smaller(a: Float32s, b: Float32s) -> Float32s:
     """(N, M) intersection over the smaller area; here a box includes its last pixel."""
     both, area_a, area_b = _intersection(a, b, 1)
     return np.divide(both, np.minimum(area_a, area_b), dtype=np.float32)
 
 
-def _intersection(a: Floats, b: Floats, last: int) -> tuple[Floats, Floats, Floats]:
+def _intersection(a: Float32s, b: Float32s, last: int) -> tuple[Float32s, Float32s, Float32s]:
     ax1, ay1, ax2, ay2 = a.T[:, :, None]
     bx1, by1, bx2, by2 = b.T[:, None, :]
     wide = np.maximum(np.minimum(ax2, bx2) - np.maximum(ax1, bx1) + last, 0)
@@ -412,8 +412,12 @@ def _intersection(a: Floats, b: Floats, last: int) -> tuple[Floats, Floats, Floa
 
 
 def _suppress(
-    boxes: Floats, scores: Floats, owner: Ints, threshold: float, overlap: Callable[[Floats, Floats], Floats]
-) -> Ints:
+    boxes: Float32s,
+    scores: Float32s,
+    owner: Indices,
+    threshold: float,
+    overlap: Callable[[Float32s, Float32s], Float32s],
+) -> Indices:
     """Indices that survive non-maximum suppression within each photo, best first within a photo."""
     best_first = np.lexsort((-scores, owner))
     edges = np.flatnonzero(np.diff(owner[best_first])) + 1
@@ -421,11 +425,11 @@ def _suppress(
     return np.concatenate(kept)
 
 
-def _greedy(boxes: Floats, threshold: float, overlap: Callable[[Floats, Floats], Floats]) -> Ints:
+def _greedy(boxes: Float32s, threshold: float, overlap: Callable[[Float32s, Float32s], Float32s]) -> Indices:
     """Greedy suppression of boxes sorted best first, block by block: indices of those kept."""
     if len(boxes) < 2:
         return np.arange(len(boxes))
-    kept: Ints = np.empty(0, np.intp)
+    kept: Indices = np.empty(0, np.intp)
     for start in range(0, len(boxes), _NMS_BLOCK):
         index = np.arange(start, min(start + _NMS_BLOCK, len(boxes)))
         if start:

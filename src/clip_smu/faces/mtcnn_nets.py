@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Float64s
 from clip_smu.errors import EncoderError, MissingExtraError
 from clip_smu.storage.onnx_sessions import onnx_session
 
-Array = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Layer = tuple[Doubles, Doubles, Doubles]  # kernel, bias, PReLU slope
+Layer = tuple[Float64s, Float64s, Float64s]  # kernel, bias, PReLU slope
 
 SHA256 = {
     "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
@@ -45,7 +44,7 @@ def sessions(threads: int = 1) -> dict[str, Any]:
     return {name: onnx_session(graph(name, weights(name)), threads) for name in SHA256}
 
 
-def weights(name: str) -> list[Array]:
+def weights(name: str) -> list[Float32s]:
     """The arrays of one network (``pnet``, ``rnet`` or ``onet``) in layer order, from the package `mtcnn`.
 
     Convolutions are (row, column, in, out), dense layers (in, out), each followed by its bias and, before
@@ -71,11 +70,11 @@ def weights(name: str) -> list[Array]:
             f"expected sha256 {SHA256[name]} for MTCNN's weights {file}, found {found}: "
             "reinstall with pip install --force-reinstall mtcnn==1.0.0"
         )
-    arrays: list[Array] = joblib.load(io.BytesIO(packed))
+    arrays: list[Float32s] = joblib.load(io.BytesIO(packed))
     return arrays
 
 
-def graph(name: str, arrays: list[Array]) -> bytes:
+def graph(name: str, arrays: list[Float32s]) -> bytes:
     """One network as a serialised ONNX model; `arrays` as `weights` gives them.
 
     The pixels' normalisation is folded into the first convolution, and the two class outputs into their
@@ -142,7 +141,7 @@ def graph(name: str, arrays: list[Array]) -> bytes:
     return serialised
 
 
-def _folded(name: str, arrays: list[Array]) -> tuple[list[Layer], Doubles, Doubles]:
+def _folded(name: str, arrays: list[Float32s]) -> tuple[list[Layer], Float64s, Float64s]:
     """The layers for raw pixels, and one head (kernel, bias) in place of two or three; float64."""
     whole = [np.asarray(a, dtype=np.float64) for a in arrays]
     heads = 3 if name == "onet" else 2

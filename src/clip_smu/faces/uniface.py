@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Pixels
 from clip_smu.errors import EncoderError, MissingExtraError
 from clip_smu.faces.detection import Detection
 
@@ -39,7 +39,7 @@ class UnifaceDetector:
                 f"uniface could not load {kind} ({text}): it downloads its weights on first use, connect once"
             ) from None
 
-    def detect(self, photos: Sequence[NDArray[np.uint8]]) -> list[list[Detection]]:
+    def detect(self, photos: Sequence[Pixels]) -> list[list[Detection]]:
         """Faces of each photo, (H, W, 3) uint8 RGB, as uniface orders them."""
         return [
             [

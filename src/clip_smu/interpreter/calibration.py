@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s, Float64s, Floats, Int8s
 from clip_smu.metrics import delong
 from clip_smu.metrics.persons import persons_apart
-
-Floats = NDArray[np.float64]
 
 ENCODED, NOT_ENCODED, CANNOT_TELL = 1, -1, 0  # verdicts, as int8
 SURE = 0.55
@@ -31,15 +29,15 @@ class Calibration:
         not_encoded_at: (K,) highest probability that is asserted as *not encoded*, at most 0.45; below 0: never.
     """
 
-    slope: Floats
-    intercept: Floats
-    encoded_at: Floats
-    not_encoded_at: Floats
+    slope: Float64s
+    intercept: Float64s
+    encoded_at: Float64s
+    not_encoded_at: Float64s
 
 
 def calibrate(
-    scores: NDArray[np.floating],
-    labels: NDArray[np.int8],
+    scores: Floats,
+    labels: Int8s,
     error_rate: float,
     identities: Sequence[str] | None = None,
 ) -> Calibration:
@@ -74,8 +72,12 @@ def calibrate(
 
 
 def _bounds(
-    confidence: Floats, wrong: NDArray[np.bool_], known: NDArray[np.bool_], least: Floats, error_rate: float
-) -> Floats:
+    confidence: Float64s,
+    wrong: Bools,
+    known: Bools,
+    least: Float64s,
+    error_rate: float,
+) -> Float64s:
     """(2, K) ``least`` raised to one bound for all, that of the sides which :data:`MIN_ASSERTED` verdicts support.
 
     A side that leaves takes its verdicts, right and wrong, out of the shared rate: the bound is solved anew without it.
@@ -93,9 +95,7 @@ def _bounds(
         least = np.where(unsupported, _NEVER, least)
 
 
-def apply(
-    calibration: Calibration, scores: NDArray[np.floating]
-) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+def apply(calibration: Calibration, scores: Floats) -> tuple[Float32s, Int8s]:
     """Probabilities (N, K) float32 and verdicts (N, K) int8 of (N, K) scores."""
     c = calibration
     p = _probability(c.slope, c.intercept, scores)
@@ -105,7 +105,7 @@ def apply(
     return p, encoded.view(np.int8) - not_encoded.view(np.int8)
 
 
-def _probability(slope: Floats, intercept: Floats, scores: NDArray[np.floating]) -> NDArray[np.float32]:
+def _probability(slope: Float64s, intercept: Float64s, scores: Floats) -> Float32s:
     """(N, K) float32 ``1 / (1 + exp(-(slope * score + intercept)))``."""
     p = np.asarray(scores, dtype=np.float32) * np.asarray(0.5 * slope, dtype=np.float32)
     p += np.asarray(0.5 * intercept, dtype=np.float32)
@@ -115,7 +115,7 @@ def _probability(slope: Floats, intercept: Floats, scores: NDArray[np.floating])
     return p
 
 
-def fit_platt(scores: NDArray[np.floating], labels: NDArray[np.int8]) -> tuple[Floats, Floats]:
+def fit_platt(scores: Floats, labels: Int8s) -> tuple[Float64s, Float64s]:
     """Platt's slope and intercept, (K,) each, with his smoothed targets; Newton's method on all K at once.
 
     Source: Platt 1999; Lin, Lin, Weng, A note on Platt's probabilistic outputs, 2007.
@@ -154,12 +154,12 @@ def fit_platt(scores: NDArray[np.floating], labels: NDArray[np.int8]) -> tuple[F
     return slope, np.where(useless, base, intercept - slope * mean)
 
 
-def sigmoid(z: Floats) -> Floats:
+def sigmoid(z: Float64s) -> Float64s:
     """1 / (1 + exp(-z)) without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * z)), dtype=np.float64)
 
 
-def _threshold(confidence: Floats, wrong: NDArray[np.bool_], error_rate: float) -> float:
+def _threshold(confidence: Float64s, wrong: Bools, error_rate: float) -> float:
     """Lowest confidence such that of all faces at or above it at most ``error_rate`` are wrong; 2.0 if none."""
     order = np.argsort(-confidence, kind="stable")
     sure, asserted = confidence[order], np.arange(1, len(order) + 1)

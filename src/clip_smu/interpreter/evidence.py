@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Floats, Int8s
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter.interpreter import Evidence
 from clip_smu.metrics import delong, ece
@@ -17,8 +17,8 @@ from clip_smu.words.attributes import ATTRIBUTES
 
 def gather_evidence(
     calibration: Calibration,
-    scores: NDArray[np.floating],
-    labels: NDArray[np.int8],
+    scores: Floats,
+    labels: Int8s,
     identities: Sequence[str],
 ) -> tuple[Evidence, ...]:
     """Figures of each of the 47 attributes on faces that training did not see.
@@ -53,7 +53,7 @@ def gather_evidence(
 
 
 def verdict_errors(
-    calibration: Calibration, scores: NDArray[np.floating], labels: NDArray[np.int8], error_rate: float
+    calibration: Calibration, scores: Floats, labels: Int8s, error_rate: float
 ) -> dict[str, Any]:
     """Over all attributes: error of the verdicts, coverage, and calibration error (15 bins).
 
@@ -74,7 +74,7 @@ def verdict_errors(
     }
 
 
-def _counts(verdicts: NDArray[np.int8], labels: NDArray[np.int8]) -> tuple[float, float, int, int]:
+def _counts(verdicts: Int8s, labels: Int8s) -> tuple[float, float, int, int]:
     """Share of wrong *encoded* and of wrong *not encoded* verdicts, number asserted, number of known labels."""
     known = labels != 0
     encoded, not_encoded = (verdicts == ENCODED) & known, (verdicts == NOT_ENCODED) & known
@@ -83,7 +83,7 @@ def _counts(verdicts: NDArray[np.int8], labels: NDArray[np.int8]) -> tuple[float
     return of_encoded, of_not_encoded, int((encoded | not_encoded).sum()), int(known.sum())
 
 
-def _share(part: NDArray[np.bool_], whole: Any) -> float | None:
+def _share(part: Bools, whole: Any) -> float | None:
     return float(part.sum() / whole) if whole else None
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from msgspec import structs, to_builtins
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Floats, Int8s
 from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
@@ -43,8 +44,6 @@ DEFAULT = "dlib-lfw"
 MANIFEST, PROMPTS = "interpreter.json", "prompts.safetensors"
 TEXT_FILES = TEXT_ENCODER, TOKENIZER = "text_encoder.onnx", "tokenizer.json"
 VERDICTS = {ENCODED: "encoded", NOT_ENCODED: "not encoded", CANNOT_TELL: "cannot tell"}
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +136,9 @@ class Interpretations(Sequence[Interpretation]):
     """
 
     attributes: tuple[str, ...]
-    scores: Floats
-    probabilities: Floats
-    verdicts: NDArray[np.int8]
+    scores: Float32s
+    probabilities: Float32s
+    verdicts: Int8s
     evidence: tuple[Evidence, ...]
     reasons: tuple[str, ...] = ()
 
@@ -180,7 +179,7 @@ class Answers:
         unseen: words of the question that the text encoder was not trained on: with them the order may mean little.
     """
 
-    scores: Floats
+    scores: Float32s
     unseen: tuple[str, ...]
 
 
@@ -208,9 +207,9 @@ class Interpreter:
     name: str
     encoder: str
     attributes: tuple[str, ...]
-    positive: Floats
-    negative: Floats
-    centre: Floats
+    positive: Float32s
+    negative: Float32s
+    centre: Float32s
     calibration: Calibration
     evidence: tuple[Evidence, ...]
     error_rate: float
@@ -226,7 +225,7 @@ class Interpreter:
         """d, the length of the templates it reads."""
         return int(self.positive.shape[1])
 
-    def interpret(self, templates: NDArray[np.floating], *, hide: Hide = ()) -> Interpretations:
+    def interpret(self, templates: Floats, *, hide: Hide = ()) -> Interpretations:
         """Reads templates.
 
         A row that does not look like a template of the encoder is *cannot tell* throughout, with its reason.
@@ -262,7 +261,7 @@ class Interpreter:
             tuple(stranger(self.encoder) if odd else "" for odd in _nothing_read(scores)),
         )
 
-    def read(self, vectors: Floats) -> tuple[Floats, Floats, NDArray[np.int8]]:
+    def read(self, vectors: Float32s) -> tuple[Float32s, Float32s, Int8s]:
         """Scores, probabilities (N, K) float32 and verdicts (N, K) int8 of (N, d) float32 rows.
 
         A row that is zero, NaN or infinite, or does not look like a template of the encoder, ends as NaN and *cannot
@@ -271,7 +270,7 @@ class Interpreter:
         scores = self._cosines(vectors, self._directions)
         return blanked(self.likeness, vectors, scores, *apply(self.calibration, scores))
 
-    def ask(self, question: str, templates: NDArray[np.floating], *, hide: Hide = ()) -> Answers:
+    def ask(self, question: str, templates: Floats, *, hide: Hide = ()) -> Answers:
         """Scores templates by a free-text question such as ``"wears spectacles"``.
 
         Training compares the two prompts of an attribute, so it is their difference that tells; what a sentence shares
@@ -302,11 +301,11 @@ class Interpreter:
             scores[~self.likeness.holds(vectors)] = np.nan
         return Answers(scores, self.unseen_words(question))
 
-    def _opposite(self, asked: Floats) -> Floats:
+    def _opposite(self, asked: Float32s) -> Float32s:
         """(d,) the opposite of the prompt nearest to a question's (d,) vector; zeros without negative prompts."""
         sides = np.stack([self.positive, self.negative])
         side, k = np.unravel_index(np.argmax(sides @ asked), sides.shape[:2])
-        opposite: Floats = sides[1 - side, k] if self.negative.any() else np.zeros_like(asked)
+        opposite: Float32s = sides[1 - side, k] if self.negative.any() else np.zeros_like(asked)
         return opposite
 
     def unseen_words(self, question: str) -> tuple[str, ...]:
@@ -352,7 +351,7 @@ class Interpreter:
         check_source("interpreter", self.name, self.encoder, self.card, self.dim, card, dim)
 
     @cached_property
-    def _directions(self) -> Floats:
+    def _directions(self) -> Float32s:
         return np.ascontiguousarray((self.positive - self.negative).T)
 
     @cached_property
@@ -367,7 +366,7 @@ class Interpreter:
         model, tokenizer = (self.folder / name for name in TEXT_FILES)
         return TextEncoder(model, tokenizer, self.provenance.get("context"), noted=self.files)
 
-    def _cosines(self, vectors: Floats, directions: Floats) -> Floats:
+    def _cosines(self, vectors: Float32s, directions: Float32s) -> Float32s:
         """(N, M) cosines of centred unit templates with (d, M) directions, by one matrix product."""
         table = np.column_stack([directions, self.centre]).astype(np.float32)
         products = vectors @ table  # (N, M + 1)
@@ -381,7 +380,7 @@ class Interpreter:
         scores /= length[:, None]
         return np.asarray(scores, dtype=np.float32)
 
-    def _checked(self, templates: NDArray[np.floating]) -> Floats:
+    def _checked(self, templates: Floats) -> Float32s:
         vectors = np.atleast_2d(np.asarray(templates, dtype=np.float32))
         if vectors.ndim != 2:
             raise TemplateError(
@@ -397,7 +396,7 @@ class Interpreter:
         return np.ascontiguousarray(vectors)
 
 
-def _nothing_read(scores: Floats) -> list[bool]:
+def _nothing_read(scores: Float32s) -> list[bool]:
     return [bool(np.isnan(row).all()) for row in scores]
 
 
@@ -408,11 +407,11 @@ def stranger(encoder: str) -> str:
 
 def blanked(
     likeness: Likeness | None,
-    vectors: Floats,
-    scores: Floats,
-    probabilities: Floats,
-    verdicts: NDArray[np.int8],
-) -> tuple[Floats, Floats, NDArray[np.int8]]:
+    vectors: Float32s,
+    scores: Float32s,
+    probabilities: Float32s,
+    verdicts: Int8s,
+) -> tuple[Float32s, Float32s, Int8s]:
     """Readings in which rows that do not look like a template are NaN and *cannot tell*."""
     if likeness is not None:
         odd = ~likeness.holds(vectors)

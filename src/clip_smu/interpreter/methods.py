@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s
 from clip_smu.errors import ClipSmuError, InterpreterError, TemplateError
 from clip_smu.interpreter.interpreter import DEFAULT, Interpreter, load_interpreter, stranger
 from clip_smu.interpreter.probe import MANIFEST, Probe, load_probe
@@ -41,7 +41,7 @@ def load_method(path: str | Path) -> Method:
     return load_interpreter(path)
 
 
-def readable(method: Method, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+def readable(method: Method, vectors: Float32s) -> Bools:
     """(N,) whether each row is finite, not zero, and looks like a template of the method's encoder."""
     good = usable(vectors)
     return good if method.likeness is None else good & method.likeness.holds(vectors)
@@ -55,7 +55,7 @@ def unreadable(method: Method, templates: Templates) -> dict[int, str]:
     return dict(sorted({**odd, **templates.unusable()}.items()))
 
 
-def refuse_strangers(method: Method, vectors: NDArray[np.float32], where: str) -> None:
+def refuse_strangers(method: Method, vectors: Float32s, where: str) -> None:
     """Refuses templates most of which do not look like those of the method's encoder.
 
     Args:
@@ -79,7 +79,7 @@ def refuse_strangers(method: Method, vectors: NDArray[np.float32], where: str) -
     )
 
 
-def _that_they_fit(method: Method, vectors: NDArray[np.float32]) -> str:
+def _that_they_fit(method: Method, vectors: Float32s) -> str:
     """Which reader at hand knows such templates: the shipped one, and those in folders beside the method's."""
     for other in _at_hand(method):
         if other.likeness is not None and other.dim == method.dim and other.encoder != method.encoder:

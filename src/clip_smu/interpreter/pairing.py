@@ -23,8 +23,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float32s, Float64s, Floats, Indices
 from clip_smu.errors import InputError, TemplateError
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
 from clip_smu.interpreter.interpreter import VERDICTS, stranger
@@ -40,8 +41,6 @@ from clip_smu.words.hiding import Hide, shown_columns
 
 AGREE, DISAGREE, OPEN = "agree", "disagree", "cannot tell"
 NAMED = 6  # disagreements that the sentence names
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +119,8 @@ class PairReading:
 
 def pair(
     method: Method,
-    a: NDArray[np.floating],
-    b: NDArray[np.floating],
+    a: Floats,
+    b: Floats,
     threshold: Threshold | float | None = None,
     *,
     hide: Hide = (),
@@ -175,7 +174,7 @@ def pair(
 
 def log_likelihood_ratio(
     a: ArrayLike, b: ArrayLike, base_rate: ArrayLike, stability: ArrayLike = 1.0
-) -> Floats:
+) -> Float64s:
     """log10 of the ratio that this module's head derives, element by element.
 
     Args:
@@ -193,7 +192,7 @@ def log_likelihood_ratio(
         return np.asarray(np.log10(1 - rho + rho * (p * q / base + (1 - p) * (1 - q) / (1 - base))))
 
 
-def stability(labels: Labels) -> Floats:
+def stability(labels: Labels) -> Float64s:
     """(47,) ρ: correlation of each label between two photos of one person, 0 to 1; NaN where nothing varies.
 
     Persons with two known labels or more count once each; labels of 0 are left out.
@@ -213,7 +212,7 @@ def stability(labels: Labels) -> Floats:
     return result
 
 
-def base_rates(method: Method) -> Floats:
+def base_rates(method: Method) -> Float64s:
     """(K,) share of yes among the known labels of the method's evidence; NaN where it has none."""
     yes, no = (
         np.array([getattr(one, key) for one in method.evidence], dtype=np.float64)
@@ -251,7 +250,7 @@ def find_threshold(templates: Templates, pairs: Pairs, far: float, source: str =
     return Threshold(cut, float((different >= cut).mean()), float((same >= cut).mean()), source)
 
 
-def rows_of(pairs: Pairs, templates: Templates) -> tuple[NDArray[np.intp], NDArray[np.intp], Pairs]:
+def rows_of(pairs: Pairs, templates: Templates) -> tuple[Indices, Indices, Pairs]:
     """Rows of both photos of each pair (main faces, usable templates), and the pairs for which there are two.
 
     Names match as :mod:`clip_smu.photos.names` says.
@@ -264,7 +263,7 @@ def rows_of(pairs: Pairs, templates: Templates) -> tuple[NDArray[np.intp], NDArr
     return rows[there], rows[len(pairs) + there], pairs.take(there)
 
 
-def _checked(method: Method, template: NDArray[np.floating], name: str) -> NDArray[np.float32]:
+def _checked(method: Method, template: Floats, name: str) -> Float32s:
     vector = np.asarray(template, dtype=np.float32)
     if vector.ndim != 1:
         raise TemplateError(f"expected the {name} template as ({method.dim},), found shape {vector.shape}")

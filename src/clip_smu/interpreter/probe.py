@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Int8s
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import InterpreterError
 from clip_smu.interpreter.calibration import Calibration, apply
@@ -44,8 +44,6 @@ from clip_smu.templates.likeness import Likeness
 FORMAT = 1
 MANIFEST = "probe.json"
 WEIGHTS = "weights.safetensors"
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +80,9 @@ class Probe:
     encoder: str
     kind: str
     attributes: tuple[str, ...]
-    centre: Floats
-    scale: Floats
-    layers: tuple[tuple[Floats, Floats], ...]
+    centre: Float32s
+    scale: Float32s
+    layers: tuple[tuple[Float32s, Float32s], ...]
     calibration: Calibration
     evidence: tuple[Evidence, ...]
     error_rate: float
@@ -99,7 +97,7 @@ class Probe:
         """d, the length of the templates it reads."""
         return len(self.centre)
 
-    def read(self, vectors: Floats) -> tuple[Floats, Floats, NDArray[np.int8]]:
+    def read(self, vectors: Float32s) -> tuple[Float32s, Float32s, Int8s]:
         """Scores (logits), probabilities (N, K) float32 and verdicts (N, K) int8 of (N, d) float32 rows.
 
         A row that is zero, NaN or infinite, or does not look like a template of the encoder, ends as NaN and *cannot
@@ -153,7 +151,7 @@ class Probe:
         )
 
     @cached_property
-    def _first(self) -> tuple[Floats, Floats]:
+    def _first(self) -> tuple[Float32s, Float32s]:
         """The first layer with the standardisation folded in, for unit templates."""
         weight, bias = (part.astype(np.float64) for part in self.layers[0])
         folded = weight / self.scale[:, None]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Int8s, Int64s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.photos.names import distinct, folder_of, match
 from clip_smu.storage.files import atomic
@@ -36,7 +37,7 @@ class Labels:
 
     images: list[str]
     identities: list[str]
-    values: NDArray[np.int8]
+    values: Int8s
     duplicates: int = 0
 
 
@@ -106,8 +107,8 @@ class JoinedRows(LeftOut):
         label_rows: (N,) of the labels.
     """
 
-    rows: NDArray[np.int64]
-    label_rows: NDArray[np.int64]
+    rows: Int64s
+    label_rows: Int64s
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ class Labelled(LeftOut):
     """
 
     templates: Templates
-    labels: NDArray[np.int8]
+    labels: Int8s
 
     def report(self) -> dict[str, int]:
         """What the join kept and left out, in words → photos."""
@@ -403,7 +404,7 @@ def _from_batch(batch: Any, path: Path, first_row: int) -> Labels:
     return Labels(images, identities, np.ascontiguousarray(columns.T))
 
 
-def _small_numbers(array: Any, path: Path, first_row: int, name: str) -> NDArray[np.int8]:
+def _small_numbers(array: Any, path: Path, first_row: int, name: str) -> Int8s:
     """1, 0 and -1 of a column of any type; 1.0 is 1.
 
     Raises:
@@ -425,7 +426,7 @@ def _small_numbers(array: Any, path: Path, first_row: int, name: str) -> NDArray
             f"{path}, row {first_row + row}, column {name}: expected 1, 0 or -1, "
             f"found {'' if found is None else found!r}: write 1 for yes, -1 for no, 0 for unknown"
         )
-    numbers: NDArray[np.int8] = index.to_numpy().astype(np.int8) - 1
+    numbers: Int8s = index.to_numpy().astype(np.int8) - 1
     numbers[numbers > 1] = 0
     return numbers
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float64s, Int8s, Int64s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels.joined import labelled
 from clip_smu.labels.labels import Labelled, Labels
@@ -82,7 +83,7 @@ class Prepared:
     """
 
     templates: Templates
-    labels: NDArray[np.int8]
+    labels: Int8s
     report: PreparationReport
     joined: Labelled
 
@@ -166,7 +167,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 # ---------------------------------------------------------------- captions of many rows
 
 
-def unique_captions(labels: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
+def unique_captions(labels: Int8s, seed: int) -> Int64s:
     """Rows of (N, 47) labels, ascending: one, drawn at random, of each distinct caption of the paper.
 
     Two rows are the same if :func:`clip_smu.words.captions.paper_caption` says the same of them, whatever else their
@@ -184,7 +185,7 @@ def unique_captions(labels: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
     return np.sort(order[np.unique(keys, return_index=True)[1]])
 
 
-def caption_keys(labels: NDArray[np.int8]) -> NDArray[np.uint64]:
+def caption_keys(labels: Int8s) -> NDArray[np.uint64]:
     """(N,) one number for each caption of the paper: bit k says that attribute k is worded.
 
     Raises:
@@ -198,7 +199,7 @@ def caption_keys(labels: NDArray[np.int8]) -> NDArray[np.uint64]:
     return keys
 
 
-def paper_captions(labels: NDArray[np.int8]) -> Any:
+def paper_captions(labels: Int8s) -> Any:
     """The captions of :func:`clip_smu.words.captions.paper_caption` for (N, 47) labels, as a string ChunkedArray.
 
     Millions of rows take seconds: a caption is put together from four parts, each of which is looked up.
@@ -237,16 +238,16 @@ def paper_captions(labels: NDArray[np.int8]) -> Any:
     return pa.chunked_array(chunks, pa.string())
 
 
-def _check(labels: NDArray[np.int8]) -> None:
+def _check(labels: Int8s) -> None:
     if labels.ndim != 2 or labels.shape[1] != len(NAMES):
         raise LabelError(
             f"expected (N, {len(NAMES)}) labels, found {labels.shape}; give a column for each attribute"
         )
 
 
-def _settled(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
+def _settled(labels: Int8s) -> Bools:
     """(N, 47) the positive labels without contradictions: `clip_smu.words.captions.settled` for many rows."""
-    yes: NDArray[np.bool_] = labels == 1
+    yes: Bools = labels == 1
     for members in _EXCLUSIVE:
         taken = yes[:, members[0]].copy()
         for i in members[1:]:
@@ -259,7 +260,7 @@ def _settled(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
     return yes
 
 
-def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+def _packed(bits: Bools) -> NDArray[np.uint64]:
     """(N,) the K <= 64 columns of (N, K) as one number, the first column its lowest bit."""
     padded = np.zeros((len(bits), 64), dtype=bool)
     padded[:, : bits.shape[1]] = bits
@@ -343,12 +344,12 @@ class ClassWeights(NamedTuple):
     negative: float
     positive: float
 
-    def of(self, column: NDArray[np.int8]) -> NDArray[np.float64]:
+    def of(self, column: Int8s) -> Float64s:
         """(N,) the weight of each row of one attribute's labels."""
         return np.where(column > 0, self.positive, np.where(column < 0, self.negative, 0.0))
 
 
-def oversampled(column: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
+def oversampled(column: Int8s, seed: int) -> Int64s:
     """Rows of one attribute's (N,) labels, ascending, with as many "yes" as "no"; unknown ones are left out.
 
     Each row of the larger class stands once. Those of the smaller are repeated equally often, and a random
@@ -363,7 +364,7 @@ def oversampled(column: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([large, np.repeat(small, times), more]))
 
 
-def class_weights(column: NDArray[np.int8]) -> ClassWeights:
+def class_weights(column: Int8s) -> ClassWeights:
     """Weights that do what :func:`oversampled` does, without repeating a row: 1 for the larger class.
 
     A sum over all rows, each times its weight, is the expectation, over seeds, of the sum over the
@@ -377,7 +378,7 @@ def class_weights(column: NDArray[np.int8]) -> ClassWeights:
     return ClassWeights(1.0, ratio) if column[small[0]] > 0 else ClassWeights(ratio, 1.0)
 
 
-def _sides(column: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _sides(column: Int8s) -> tuple[Int64s, Int64s]:
     """Rows of the smaller and of the larger class."""
     yes, no = np.flatnonzero(column > 0), np.flatnonzero(column < 0)
     if not len(yes) or not len(no):
@@ -405,7 +406,7 @@ class Summary:
 
     photos: int
     persons: int
-    counts: NDArray[np.int64]
+    counts: Int64s
     captions: int
     duplicates: int
     joined: Labelled | None

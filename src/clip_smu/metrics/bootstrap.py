@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s
 from clip_smu.errors import InputError
 from clip_smu.metrics.intervals import (
     AucInterval,
@@ -17,7 +18,6 @@ from clip_smu.metrics.intervals import (
     units_of,
 )
 from clip_smu.metrics.ranking import (
-    Floats,
     Sides,
     check,
     check_identity,
@@ -98,7 +98,7 @@ def clustered_bootstrap(
     return AucInterval(area, low, high, se, photos[:, 0], photos[:, 1], tuple(row[6] for row in rows))
 
 
-def _resample(sides: Sides, persons: Persons, rounds: int, seed: int, block: int) -> Floats:
+def _resample(sides: Sides, persons: Persons, rounds: int, seed: int, block: int) -> Float64s:
     """(rounds,) weighted AUCs, NaN where a resample has one class only; ``block`` rounds at once."""
     lower = np.searchsorted(sides.negative, sides.positive, side="left")  # negatives below each positive
     through = np.searchsorted(sides.negative, sides.positive, side="right")  # and those equal to it

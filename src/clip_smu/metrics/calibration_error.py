@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s, Floats, Int64s, SignedInts
 from clip_smu.errors import InputError
-from clip_smu.metrics.ranking import Floats, Integers, Labels, Measure, Scores, check, count_classes, measure
+from clip_smu.metrics.ranking import Measure, check, count_classes, measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +23,10 @@ class Reliability:
         frequency: (K, bins) share of positives; NaN in an empty bin (count 0).
     """
 
-    edges: Floats
-    count: Integers
-    mean_probability: Floats
-    frequency: Floats
+    edges: Float64s
+    count: Int64s
+    mean_probability: Float64s
+    frequency: Float64s
 
 
 def reliability(
@@ -53,7 +54,7 @@ def reliability(
     kept = known != 0
     place, said, yes = place[kept], said[kept], known[kept] > 0
 
-    def total(weights: Floats | None) -> Floats:
+    def total(weights: Float64s | None) -> Float64s:
         return np.bincount(place, weights, minlength=k * bins).reshape(k, bins).astype(np.float64)
 
     count = total(None).astype(np.int64)
@@ -90,12 +91,14 @@ def brier(probabilities: ArrayLike, labels: ArrayLike, *, pooled: bool = False) 
     return measure(_mean(squares.sum(axis=0), known), known)
 
 
-def _mean(total: Floats, labels: Labels) -> Floats:
+def _mean(total: Float64s, labels: SignedInts) -> Float64s:
     n = np.sum(count_classes(labels), axis=0)
     return total / np.where(n > 0, n, np.nan)
 
 
-def _check_probabilities(probabilities: ArrayLike, labels: ArrayLike, pooled: bool) -> tuple[Scores, Labels]:
+def _check_probabilities(
+    probabilities: ArrayLike, labels: ArrayLike, pooled: bool
+) -> tuple[Floats, SignedInts]:
     said, known = check(probabilities, labels)
     if said.size and (said.min() < 0 or said.max() > 1):
         raise InputError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Int64s
 from clip_smu.errors import InputError
-from clip_smu.metrics.ranking import Integers, Measure, check, count_classes, measure
+from clip_smu.metrics.ranking import Measure, check, count_classes, measure
 
 
 def balanced_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: ArrayLike) -> Measure:
@@ -43,7 +44,7 @@ def f1(scores: ArrayLike, labels: ArrayLike, threshold: ArrayLike) -> Measure:
     )
 
 
-def _decide(scores: ArrayLike, labels: ArrayLike, threshold: ArrayLike) -> tuple[Measure, Integers, Integers]:
+def _decide(scores: ArrayLike, labels: ArrayLike, threshold: ArrayLike) -> tuple[Measure, Int64s, Int64s]:
     """Counts and reasons, (K,) true positives, (K,) false positives."""
     scores, labels = check(scores, labels)
     limit = np.asarray(threshold, dtype=np.float64)

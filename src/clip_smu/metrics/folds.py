@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Int64s
 from clip_smu.metrics.persons import person_numbers
 
 
-def identity_folds(identities: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
+def identity_folds(identities: Sequence[str], folds: int, seed: int) -> Int64s:
     """(N,) fold number, 0 to ``folds`` - 1, of each photo; all photos of one identity get the same.
 
     Identities are dealt in seeded random order to the fold that has the fewest photos, so that folds are of

@@ -9,13 +9,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s, Floats, Indices, Int64s, SignedInts
 from clip_smu.metrics.ranking import (
     MIN_CLASS,
-    Floats,
-    Integers,
-    Labels,
-    Rows,
-    Scores,
     Sides,
     check,
     check_identity,
@@ -43,12 +39,12 @@ class AucInterval:
         reason: K strings, empty where nothing is wrong.
     """
 
-    auc: Floats
-    low: Floats
-    high: Floats
-    se: Floats
-    n_positive: Integers
-    n_negative: Integers
+    auc: Float64s
+    low: Float64s
+    high: Float64s
+    se: Float64s
+    n_positive: Int64s
+    n_negative: Int64s
     reason: tuple[str, ...]
 
 
@@ -62,8 +58,8 @@ class Persons:
         count: codes are below this.
     """
 
-    positive: Rows
-    negative: Rows
+    positive: Indices
+    negative: Indices
     count: int
 
 
@@ -133,14 +129,14 @@ def delong(
     return AucInterval(area, low, high, np.sqrt(variance), photos[:, 0], photos[:, 1], reasons)
 
 
-def auc_components(sides: Sides) -> tuple[float, Floats, Floats]:
+def auc_components(sides: Sides) -> tuple[float, Float64s, Float64s]:
     """AUC, (m,) V10 of the positives, (n,) V01 of the negatives, as the sides are sorted."""
     m, n = len(sides.positive), len(sides.negative)
     of_positives, of_negatives = doubled_wins(sides)
     return int(of_positives.sum()) / (2 * m * n), of_positives / (2.0 * n), of_negatives / (2.0 * m)
 
 
-def auc_variance(v10: Floats, v01: Floats, persons: Persons | None) -> float:
+def auc_variance(v10: Float64s, v01: Float64s, persons: Persons | None) -> float:
     """Variance of an AUC, or of a difference of AUCs, from its (m,) and (n,) components less their mean.
 
     NaN below two independent positives or negatives.
@@ -157,7 +153,7 @@ def auc_variance(v10: Floats, v01: Floats, persons: Persons | None) -> float:
     return variance
 
 
-def split_persons(scores: Scores, labels: Labels, codes: Rows, count: int) -> tuple[Sides, Persons]:
+def split_persons(scores: Floats, labels: SignedInts, codes: Indices, count: int) -> tuple[Sides, Persons]:
     """Both classes of one attribute by ascending score, with (N,) codes of persons carried along."""
     positive, negative = rows_by_score(scores, labels > 0), rows_by_score(scores, labels < 0)
     return Sides(scores[positive], scores[negative]), Persons(codes[positive], codes[negative], count)
@@ -190,8 +186,8 @@ def of_persons(count: int, of: str) -> str:
 
 
 def auc_bounds(
-    area: Floats, variance: Floats, errors: Floats, units: Integers, level: float
-) -> tuple[Floats, Floats]:
+    area: Float64s, variance: Float64s, errors: Float64s, units: Int64s, level: float
+) -> tuple[Float64s, Float64s]:
     """(K,) ends of the interval that :func:`delong` documents, NaN where the variance is; (K, 2) units."""
     spread = area * (1 - area)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -207,7 +203,7 @@ def auc_bounds(
     return np.where(known, np.clip(low, 0, area), np.nan), np.where(known, np.clip(high, area, 1), np.nan)
 
 
-def _student(level: float, freedom: Integers) -> Floats:
+def _student(level: float, freedom: Int64s) -> Float64s:
     """Two-sided quantile of Student's t (Abramowitz & Stegun 26.7.5); at 95 % within 1 % from 2 degrees on."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     terms = (
@@ -219,7 +215,7 @@ def _student(level: float, freedom: Integers) -> Floats:
     return np.asarray(z + sum(term / freedom**power for power, term in enumerate(terms, 1)), dtype=np.float64)
 
 
-def _independent_errors(area: float, v10: Floats, v01: Floats, persons: Persons | None) -> float:
+def _independent_errors(area: float, v10: Float64s, v01: Float64s, persons: Persons | None) -> float:
     """Kish's effective number of photos (persons) that lower the AUC, or raise it where it is below 0.5."""
     wrong = (1 - v10, 1 - v01) if area >= 0.5 else (v10, v01)
     return min(
@@ -228,7 +224,9 @@ def _independent_errors(area: float, v10: Floats, v01: Floats, persons: Persons 
     )
 
 
-def _sums(of_positives: Floats, of_negatives: Floats, persons: Persons | None) -> tuple[Floats, Floats]:
+def _sums(
+    of_positives: Float64s, of_negatives: Float64s, persons: Persons | None
+) -> tuple[Float64s, Float64s]:
     """Sums over each person's positives and negatives, (count,) each; as given if photos are independent."""
     if persons is None:
         return of_positives, of_negatives

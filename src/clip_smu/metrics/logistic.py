@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Bools, Float64s, Floats, Int8s
 from clip_smu.errors import InputError
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
@@ -35,17 +36,15 @@ _STEPS_SINGLE, _STEPS_DOUBLE = 300, 5000  # most steps in float32, then in float
 _FLATTER = 0.5  # a line search ends where the slope is at most this share of the first one
 _TRIES = 12  # of one line search
 
-Reals = NDArray[np.float64]
-
 
 def fit_logistic(
-    x: NDArray[np.floating],
-    labels: NDArray[np.int8],
+    x: Floats,
+    labels: Int8s,
     strength: ArrayLike = 1.0,
     *,
-    start: tuple[Reals, Reals] | None = None,
+    start: tuple[Float64s, Float64s] | None = None,
     tolerance: float = TOLERANCE,
-) -> tuple[Reals, Reals]:
+) -> tuple[Float64s, Float64s]:
     """Weights (K, d) and intercepts (K,) of K logistic regressions on the same rows, float64.
 
     Scores are ``x @ weights.T + bias``. The result is the only optimum, whatever the start. Columns of x should be
@@ -77,15 +76,15 @@ def fit_logistic(
 
 
 def sweep_strength(
-    x: NDArray[np.floating],
-    labels: NDArray[np.int8],
+    x: Floats,
+    labels: Int8s,
     identities: Sequence[str],
     strengths: Sequence[float] = STRENGTHS,
     folds: int = 3,
     seed: int = 0,
     *,
     tolerance: float = TOLERANCE,
-) -> Reals:
+) -> Float64s:
     """(K,) for each attribute the C with the best AUC on persons that were left out.
 
     Identities are dealt into ``folds``; each fold is scored by a regression on the others, with every C, from the
@@ -127,8 +126,8 @@ def sweep_strength(
 
 
 def logistic_probe(
-    x: NDArray[np.floating], labels: NDArray[np.int8], identities: Sequence[str], seed: int = 0
-) -> tuple[Reals, Reals]:
+    x: Floats, labels: Int8s, identities: Sequence[str], seed: int = 0
+) -> tuple[Float64s, Float64s]:
     """Weights (K, d) and intercepts (K,) at each attribute's own best C; see :func:`sweep_strength`."""
     return fit_logistic(x, labels, sweep_strength(x, labels, identities, seed=seed))
 
@@ -143,7 +142,7 @@ class _Rows:
             ``pair``: weighted sums of them are second derivatives by those weights and the intercept.
     """
 
-    def __init__(self, x: NDArray[np.floating]) -> None:
+    def __init__(self, x: Floats) -> None:
         self.x = x
         self.mean = x.mean(axis=0, dtype=np.float64)
         self.single = x.astype(np.float32, copy=False)
@@ -157,8 +156,12 @@ class _Rows:
         self.products = leading[:, self.pair[0]] * leading[:, self.pair[1]]
 
     def solve(
-        self, labels: NDArray[np.int8], path: Reals, start: tuple[Reals, Reals] | None, tolerance: float
-    ) -> tuple[Reals, Reals]:
+        self,
+        labels: Int8s,
+        path: Float64s,
+        start: tuple[Float64s, Float64s] | None,
+        tolerance: float,
+    ) -> tuple[Float64s, Float64s]:
         """Weights (S, K, d) and intercepts (S, K): of attribute k at each C of ``path[:, k]``, one after the other.
 
         First in float32, which takes half the time; then in float64 what float32 cannot resolve, and, if x is
@@ -174,7 +177,7 @@ class _Rows:
         for dtype, most in ((np.float32, _STEPS_SINGLE), (np.float64, _STEPS_DOUBLE)):
             rough = dtype == np.float32 and self.x.dtype == np.float64
             x = self.single if dtype == np.float32 else self.x.astype(np.float64, copy=False)
-            y: NDArray[np.floating] = labels[:, left].T.astype(x.dtype, order="C")
+            y: Floats = labels[:, left].T.astype(x.dtype, order="C")
             descent = _Descent(self, x, y, path[:, left], begin)
             found = descent.run(max(tolerance, TOLERANCE) if rough else tolerance, most * len(path))
             ended = ~np.isnan(found[-1, :, -1])
@@ -205,9 +208,7 @@ class _Descent:
         memory: for each of the last steps (step, change of gradient) (A, d + 1), and 1 / their product (A,).
     """
 
-    def __init__(
-        self, rows: _Rows, x: NDArray[np.floating], y: NDArray[np.floating], path: Reals, begin: Reals
-    ) -> None:
+    def __init__(self, rows: _Rows, x: Floats, y: Floats, path: Float64s, begin: Float64s) -> None:
         self.rows, self.x, self.path, self.y = rows, x, path, y
         self.mean, self.basis = rows.mean, rows.basis.astype(x.dtype)
         self.column, self.at = np.arange(len(y)), np.zeros(len(y), dtype=np.intp)
@@ -219,12 +220,12 @@ class _Descent:
             self.z += _scores(self.weights.astype(x.dtype), x)
         self.pull = _pull(y, self.z)
         self.bend = self._bend()
-        self.memory: list[tuple[Reals, Reals, Reals]] = []
+        self.memory: list[tuple[Float64s, Float64s, Float64s]] = []
 
-    def run(self, tolerance: float, most: int) -> Reals:
+    def run(self, tolerance: float, most: int) -> Float64s:
         """(S, columns, d + 1) weights and intercepts; NaN where ``most`` steps did not suffice."""
         found = np.full((*self.path.shape, self.x.shape[1] + 1), np.nan)
-        last: tuple[Reals, Reals] | None = None  # step, and the gradient before it
+        last: tuple[Float64s, Float64s] | None = None  # step, and the gradient before it
         for taken in range(most):
             of_data, gradient = self._gradient()
             if last is not None:
@@ -250,7 +251,7 @@ class _Descent:
             last = self._search(gradient, direction), gradient
         return found
 
-    def _gradient(self) -> tuple[Reals, Reals]:
+    def _gradient(self) -> tuple[Float64s, Float64s]:
         """(A, d) derivatives of the losses by the weights; (A, d + 1) gradient of f in the eigenbasis."""
         of_data = _product(self.pull, self.x)
         of_bias = self.pull.sum(axis=1, dtype=np.float64)
@@ -259,22 +260,22 @@ class _Descent:
         gradient[:, :-1] += self.point[:, :-1]
         return -of_data.astype(np.float64), gradient
 
-    def _worst(self, of_data: Reals, gradient: Reals) -> Reals:
+    def _worst(self, of_data: Float64s, gradient: Float64s) -> Float64s:
         """(A,) the largest partial derivative of f / (C n)."""
         of_weights = np.abs(of_data + self.weights / self.c[:, None]).max(axis=1)
         return np.asarray(np.maximum(of_weights, np.abs(gradient[:, -1]) / self.c) / self.known)
 
-    def _remember(self, step: Reals, change: Reals) -> None:
+    def _remember(self, step: Float64s, change: Float64s) -> None:
         self.memory = [*self.memory[1 - _HISTORY :], (step, change, _inverse(step, change))]
 
-    def _drop(self, keep: NDArray[np.bool_]) -> None:
+    def _drop(self, keep: Bools) -> None:
         """Leaves out the attributes whose path is at its end."""
         if not keep.all():
             for name in ("column", "at", "c", "known", "y", "z", "pull", "weights", "point", "bend"):
                 setattr(self, name, getattr(self, name)[keep])
             self.memory = [(step[keep], change[keep], inverse[keep]) for step, change, inverse in self.memory]
 
-    def _next_strength(self, gradient: Reals) -> Reals:
+    def _next_strength(self, gradient: Float64s) -> Float64s:
         """The gradient at the C of ``at``; it and the changes remembered move along, for f is linear in C."""
         c = self.path[self.at, self.column]
         new = np.flatnonzero(c != self.c)
@@ -290,7 +291,7 @@ class _Descent:
                 inverse[new] = _inverse(of_all[new], change[new])
         return gradient
 
-    def _bend(self) -> Reals:
+    def _bend(self) -> Float64s:
         """``bend`` at the present scores: sums over the rows of p (1 - p) times the products of two coordinates."""
         size = np.abs(self.pull)
         size -= size * size
@@ -300,7 +301,9 @@ class _Descent:
         bend[:, -1, -1] += 1e-6 * self.known  # 0 where all rows are told with certainty
         return bend
 
-    def _precondition(self, gradient: Reals, memory: list[tuple[Reals, Reals, Reals]]) -> Reals:
+    def _precondition(
+        self, gradient: Float64s, memory: list[tuple[Float64s, Float64s, Float64s]]
+    ) -> Float64s:
         """The two loops of L-BFGS, around the inverse of the second derivative as far as it is known."""
         q = gradient.copy()
         shares = []
@@ -318,7 +321,7 @@ class _Descent:
             q += (share - inverse * _dots(change, q))[:, None] * step
         return q
 
-    def _search(self, gradient: Reals, direction: Reals) -> Reals:
+    def _search(self, gradient: Float64s, direction: Float64s) -> Float64s:
         """Moves along ``direction`` to where f is flatter; gives the steps (A, d + 1).
 
         f is convex, so its slope rises along the line and the slope's zero is bracketed: Newton's method.
@@ -361,7 +364,7 @@ class _Descent:
         return steps
 
 
-def _pull(y: NDArray[np.floating], z: NDArray[np.floating]) -> NDArray[np.floating]:
+def _pull(y: Floats, z: Floats) -> Floats:
     """y / (1 + exp(y z)): 0 for an unknown label, y for a row that is wholly wrong."""
     out = y * z
     with np.errstate(over="ignore"):
@@ -371,17 +374,17 @@ def _pull(y: NDArray[np.floating], z: NDArray[np.floating]) -> NDArray[np.floati
     return out
 
 
-def _product(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+def _product(a: Floats, b: Floats) -> Floats:
     """a @ b."""
     return np.asarray((_padded(a) @ b)[: len(a)])
 
 
-def _scores(weights: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.floating]:
+def _scores(weights: Floats, x: Floats) -> Floats:
     """weights @ x.T, contiguous; the other way round BLAS is faster, by more than the copy takes."""
     return np.ascontiguousarray((x @ _padded(weights).T).T[: len(weights)])
 
 
-def _padded(a: NDArray[np.floating]) -> NDArray[np.floating]:
+def _padded(a: Floats) -> Floats:
     """With rows of zeros up to a multiple of 4, which BLAS takes at once: products are up to a quarter faster."""
     if len(a) < 4 or len(a) % 4 == 0:
         return a
@@ -390,21 +393,19 @@ def _padded(a: NDArray[np.floating]) -> NDArray[np.floating]:
     return padded
 
 
-def _dots(a: NDArray[np.floating], b: NDArray[np.floating]) -> Reals:
+def _dots(a: Floats, b: Floats) -> Float64s:
     """(A,) inner products of rows."""
     return np.asarray((a[:, None] @ b[:, :, None])[:, 0, 0], dtype=np.float64)
 
 
-def _inverse(step: Reals, change: Reals) -> Reals:
+def _inverse(step: Float64s, change: Float64s) -> Float64s:
     """(A,) 1 / (step . change); 0, which leaves the pair without effect, where rounding has the last word."""
     product = _dots(step, change)
     usable = product > 1e-12 * np.sqrt(_dots(step, step) * _dots(change, change))
     return np.divide(1, product, out=np.zeros_like(product), where=usable)
 
 
-def _checked(
-    x: NDArray[np.floating], labels: NDArray[np.int8]
-) -> tuple[NDArray[np.floating], NDArray[np.int8]]:
+def _checked(x: Floats, labels: Int8s) -> tuple[Floats, Int8s]:
     x, labels = np.asarray(x), np.asarray(labels)
     if x.ndim != 2 or labels.ndim != 2 or len(x) != len(labels) or not len(x):
         raise InputError(

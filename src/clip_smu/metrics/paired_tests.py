@@ -10,13 +10,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s, Floats, Indices, Int64s
 from clip_smu.errors import InputError
 from clip_smu.metrics.intervals import Persons, auc_components, auc_variance, reason_with
 from clip_smu.metrics.ranking import (
-    Floats,
-    Integers,
-    Rows,
-    Scores,
     Sides,
     check,
     check_identity,
@@ -43,14 +40,14 @@ class AucDifference:
         reason: K strings, empty where nothing is wrong.
     """
 
-    difference: Floats
-    low: Floats
-    high: Floats
-    se: Floats
-    z: Floats
-    p: Floats
-    n_positive: Integers
-    n_negative: Integers
+    difference: Float64s
+    low: Float64s
+    high: Float64s
+    se: Float64s
+    z: Float64s
+    p: Float64s
+    n_positive: Int64s
+    n_negative: Int64s
     reason: tuple[str, ...]
 
 
@@ -111,7 +108,7 @@ def delong_paired(
     return AucDifference(difference, low, high, se, z, p, photos[:, 0], photos[:, 1], reasons)
 
 
-def benjamini_hochberg(p: ArrayLike) -> Floats:
+def benjamini_hochberg(p: ArrayLike) -> Float64s:
     """q-values, float64 of the same (M,): reject where ``q <= rate`` and that false discovery rate is kept.
 
     ``q_(i) = min over j >= i of p_(j) M / j`` for ascending p (Benjamini & Hochberg 1995). A NaN is a test
@@ -141,7 +138,7 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     return q
 
 
-def _components(scores: Scores, yes: Rows, no: Rows) -> tuple[float, Floats, Floats]:
+def _components(scores: Floats, yes: Indices, no: Indices) -> tuple[float, Float64s, Float64s]:
     """AUC, V10 and V01 of one attribute, in the order of the given rows."""
     order_yes, order_no = np.argsort(scores[yes]), np.argsort(scores[no])
     area, v10, v01 = auc_components(Sides(scores[yes[order_yes]], scores[no[order_no]]))

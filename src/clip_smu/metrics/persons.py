@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Indices
 from clip_smu.errors import LabelError
 
 
@@ -30,7 +30,7 @@ def composed(identity: str) -> str:
     return identity if identity.isascii() else unicodedata.normalize("NFC", identity)
 
 
-def person_numbers(identities: Sequence[str]) -> NDArray[np.intp]:
+def person_numbers(identities: Sequence[str]) -> Indices:
     """(N,) number of each photo's person, 0 to :func:`count_persons` - 1, in the order of their names."""
     return np.asarray(np.unique(persons_apart(identities), return_inverse=True)[1], dtype=np.intp)
 

@@ -6,18 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Bools, Float64s, Floats, Indices, Int64s, SignedInts
 from clip_smu.errors import InputError
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Scores = NDArray[np.floating[Any]]
-Labels = NDArray[np.signedinteger[Any]]
-Rows = NDArray[np.intp]
 T = TypeVar("T")
 
 MIN_CLASS = 10  # fewer positives or negatives than this: the figure carries a reason
@@ -36,9 +32,9 @@ class Measure:
         reason: K strings, empty where nothing is wrong; never empty where a value is NaN.
     """
 
-    value: Floats
-    n_positive: Integers
-    n_negative: Integers
+    value: Float64s
+    n_positive: Int64s
+    n_negative: Int64s
     reason: tuple[str, ...]
 
 
@@ -51,8 +47,8 @@ class Sides:
         negative: (n,) scores of the photos labelled -1.
     """
 
-    positive: Scores
-    negative: Scores
+    positive: Floats
+    negative: Floats
 
     @property
     def reason(self) -> str:
@@ -64,19 +60,19 @@ class Sides:
         return weakness(m, n, constant=constant)
 
 
-def split(scores: Scores, labels: Labels) -> Sides:
+def split(scores: Floats, labels: SignedInts) -> Sides:
     """Sorts one attribute, (N,) scores and (N,) labels: O(N log N), the one slow step of an AUC."""
     yes, no = np.flatnonzero(labels > 0), np.flatnonzero(labels < 0)
     return Sides(np.sort(scores[yes]), np.sort(scores[no]))
 
 
-def rows_by_score(scores: Scores, chosen: NDArray[np.bool_]) -> Rows:
+def rows_by_score(scores: Floats, chosen: Bools) -> Indices:
     """Rows of the chosen ones of (N,) scores, by ascending score."""
     rows = np.flatnonzero(chosen)
     return rows[np.argsort(scores[rows])]
 
 
-def doubled_wins(sides: Sides) -> tuple[Integers, Integers]:
+def doubled_wins(sides: Sides) -> tuple[Int64s, Int64s]:
     """Twice how many of the other class each photo is on the right side of, a tie for half: (m,) and (n,).
 
     For a positive these are negatives below it, for a negative positives above it: 2 n V10 and 2 m V01,
@@ -114,14 +110,14 @@ def weakness(n_positive: int, n_negative: int, constant: bool = False) -> str:
     return ""
 
 
-def measure(value: ArrayLike, labels: Labels) -> Measure:
+def measure(value: ArrayLike, labels: SignedInts) -> Measure:
     """A :class:`Measure` with the counts of (N, K) labels and the reasons that they give."""
     n_positive, n_negative = count_classes(labels)
     reason = tuple(weakness(int(m), int(n)) for m, n in zip(n_positive, n_negative, strict=True))
     return Measure(np.asarray(value, dtype=np.float64), n_positive, n_negative, reason)
 
 
-def count_classes(labels: Labels) -> tuple[Integers, Integers]:
+def count_classes(labels: SignedInts) -> tuple[Int64s, Int64s]:
     """(K,) positives and (K,) negatives of (N, K) labels."""
     return (labels > 0).sum(axis=0, dtype=np.int64), (labels < 0).sum(axis=0, dtype=np.int64)
 
@@ -136,12 +132,12 @@ def each_attribute(work: Callable[[int], T], shape: tuple[int, ...]) -> list[T]:
         return list(pool.map(work, range(attributes)))
 
 
-def column(scores: Scores, labels: Labels, k: int) -> tuple[Scores, Labels]:
+def column(scores: Floats, labels: SignedInts, k: int) -> tuple[Floats, SignedInts]:
     """(N,) scores and (N,) labels of attribute k, each in one piece of memory: many times faster to read."""
     return np.ascontiguousarray(scores[:, k]), np.ascontiguousarray(labels[:, k])
 
 
-def check(scores: ArrayLike, labels: ArrayLike) -> tuple[Scores, Labels]:
+def check(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, SignedInts]:
     """Both as (N, K) arrays; scores stay float32 or become float64.
 
     Raises:
@@ -180,7 +176,7 @@ def check(scores: ArrayLike, labels: ArrayLike) -> tuple[Scores, Labels]:
     return found, known
 
 
-def check_identity(identity: Sequence[str] | ArrayLike, photos: int) -> tuple[NDArray[np.intp], int]:
+def check_identity(identity: Sequence[str] | ArrayLike, photos: int) -> tuple[Indices, int]:
     """(N,) identity codes 0 to I - 1, and I.
 
     Raises:

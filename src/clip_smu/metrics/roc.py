@@ -9,13 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s, Floats, Int64s, SignedInts
 from clip_smu.errors import InputError
 from clip_smu.metrics.ranking import (
-    Floats,
-    Integers,
-    Labels,
     Measure,
-    Scores,
     check,
     column,
     doubled_area,
@@ -37,18 +34,18 @@ class RocCurve:
         reason: empty, or why the curve is undefined or weak.
     """
 
-    fp: Integers
-    tp: Integers
-    thresholds: Floats
+    fp: Int64s
+    tp: Int64s
+    thresholds: Float64s
     reason: str
 
     @cached_property
-    def fpr(self) -> Floats:
+    def fpr(self) -> Float64s:
         """(G + 1,) false positive rate, 0 to 1; NaN if there are no negatives."""
         return _share(self.fp, self.fp[-1])
 
     @cached_property
-    def tpr(self) -> Floats:
+    def tpr(self) -> Float64s:
         """(G + 1,) true positive rate, 0 to 1; NaN if there are no positives."""
         return _share(self.tp, self.tp[-1])
 
@@ -93,7 +90,7 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> Measure:
     """
     scores, labels = check(scores, labels)
 
-    def one(k: int) -> tuple[Floats, str]:
+    def one(k: int) -> tuple[Float64s, str]:
         sides = split(*column(scores, labels, k))
         pairs = len(sides.positive) * len(sides.negative)
         return _share(doubled_area(sides), 2 * pairs), sides.reason
@@ -108,14 +105,14 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> Measure:
     Arguments and errors are those of :func:`auc`.
     """
 
-    def area(curve: RocCurve) -> Floats:
+    def area(curve: RocCurve) -> Float64s:
         precision = curve.tp[1:] / (curve.tp[1:] + curve.fp[1:])
         return _share(np.sum(np.diff(curve.tp) * precision), curve.tp[-1])
 
     return _over_curves(area, scores, labels)
 
 
-def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, fprs: Sequence[float] | Floats) -> Measure:
+def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, fprs: Sequence[float] | Float64s) -> Measure:
     """True positive rate at given rates of false positives, (K, F): the highest that a threshold reaches.
 
     A step function, no interpolation: thresholds count whose false positive rate is at most the given one.
@@ -130,7 +127,7 @@ def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, fprs: Sequence[float] | Flo
             f"expected a list of false positive rates from 0 to 1, found {fprs}: give e.g. [0.01]"
         )
 
-    def reached(curve: RocCurve) -> Floats:
+    def reached(curve: RocCurve) -> Float64s:
         last = np.searchsorted(curve.fpr, rates, side="right") - 1
         return curve.tpr[last] if curve.fp[-1] else np.full(len(rates), np.nan)
 
@@ -143,7 +140,7 @@ def eer(scores: ArrayLike, labels: ArrayLike) -> Measure:
     NaN without a positive or a negative. Arguments and errors are those of :func:`auc`.
     """
 
-    def crossing(curve: RocCurve) -> Floats:
+    def crossing(curve: RocCurve) -> Float64s:
         if not curve.tp[-1] or not curve.fp[-1]:
             return np.asarray(np.nan)
         ahead = curve.fpr - (1 - curve.tpr)  # rises from -1 to 1
@@ -155,7 +152,7 @@ def eer(scores: ArrayLike, labels: ArrayLike) -> Measure:
     return _over_curves(crossing, scores, labels)
 
 
-def _curve(scores: Scores, labels: Labels) -> RocCurve:
+def _curve(scores: Floats, labels: SignedInts) -> RocCurve:
     known = np.flatnonzero(labels)
     rows = known[np.argsort(scores[known])[::-1]]
     descending = scores[rows].astype(np.float64)
@@ -166,22 +163,22 @@ def _curve(scores: Scores, labels: Labels) -> RocCurve:
     return RocCurve(fp, tp, np.append(np.inf, descending[last]), reason)
 
 
-def _over_curves(figure: Callable[[RocCurve], Floats], scores: ArrayLike, labels: ArrayLike) -> Measure:
+def _over_curves(figure: Callable[[RocCurve], Float64s], scores: ArrayLike, labels: ArrayLike) -> Measure:
     scores, labels = check(scores, labels)
 
-    def one(k: int) -> tuple[Floats, str]:
+    def one(k: int) -> tuple[Float64s, str]:
         curve = _curve(*column(scores, labels, k))
         return figure(curve), curve.reason
 
     return _measure(each_attribute(one, scores.shape), labels)
 
 
-def _measure(rows: list[tuple[Floats, str]], labels: Labels) -> Measure:
+def _measure(rows: list[tuple[Float64s, str]], labels: SignedInts) -> Measure:
     counted = measure(np.array([row[0] for row in rows], dtype=np.float64), labels)
     return Measure(counted.value, counted.n_positive, counted.n_negative, tuple(row[1] for row in rows))
 
 
-def _share(part: ArrayLike, whole: int | np.integer) -> Floats:
+def _share(part: ArrayLike, whole: int | np.integer) -> Float64s:
     """``part / whole``, NaN where there is nothing to share."""
     part = np.asarray(part, dtype=np.float64)
     return part / whole if whole else np.full_like(part, np.nan)

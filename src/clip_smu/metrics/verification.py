@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s, Float64s, Indices
 from clip_smu.errors import InputError
 from clip_smu.metrics import auc, delong_paired, tpr_at_fpr
 from clip_smu.storage.textfiles import read_lines, separator_of
 
 FOLDS = 10
 FARS = (1e-2, 1e-3)
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,13 +35,13 @@ class Pairs:
 
     first: tuple[str, ...]
     second: tuple[str, ...]
-    same: NDArray[np.bool_]
-    folds: NDArray[np.intp]
+    same: Bools
+    folds: Indices
 
     def __len__(self) -> int:
         return len(self.first)
 
-    def take(self, rows: NDArray[np.intp]) -> Pairs:
+    def take(self, rows: Indices) -> Pairs:
         """These pairs alone."""
         return Pairs(
             tuple(self.first[row] for row in rows),
@@ -193,16 +191,14 @@ def pairs_of_identities(photos: Sequence[tuple[str, str]], count: int = 6000, se
     )
 
 
-def cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> Floats:
+def cosine(a: Float32s, b: Float32s) -> Float64s:
     """(P,) cosine of rows (P, d)."""
     wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(wide_a, axis=1) * np.linalg.norm(wide_b, axis=1)
     return np.asarray((wide_a * wide_b).sum(axis=1) / np.maximum(norms, 1e-30))
 
 
-def verification(
-    scores: Floats, same: NDArray[np.bool_], folds: NDArray[np.intp] | None = None
-) -> Verification:
+def verification(scores: Float64s, same: Bools, folds: Indices | None = None) -> Verification:
     """Figures of pairs.
 
     Args:
@@ -240,7 +236,7 @@ def verification(
     )
 
 
-def compare(scores_a: Floats, scores_b: Floats, same: NDArray[np.bool_]) -> Paired:
+def compare(scores_a: Float64s, scores_b: Float64s, same: Bools) -> Paired:
     """Scores B against scores A of the same pairs; pairs count as independent.
 
     Raises:
@@ -264,7 +260,7 @@ def compare(scores_a: Floats, scores_b: Floats, same: NDArray[np.bool_]) -> Pair
     )
 
 
-def _separation(scores: Floats, same: NDArray[np.bool_]) -> tuple[float, Floats]:
+def _separation(scores: Float64s, same: Bools) -> tuple[float, Float64s]:
     """d' and the influence of each pair on it (that of a mean over its own kind)."""
     pulled, gap, spread = np.empty(len(scores)), 0.0, 0.0
     for kind, sign in ((same, 1.0), (~same, -1.0)):
@@ -279,7 +275,7 @@ def _separation(scores: Floats, same: NDArray[np.bool_]) -> tuple[float, Floats]
     return d, pulled
 
 
-def _accuracy(scores: Floats, same: NDArray[np.bool_], tested: NDArray[np.bool_]) -> float:
+def _accuracy(scores: Float64s, same: Bools, tested: Bools) -> float:
     """Accuracy on the tested pairs, with the threshold that is best on the others."""
     order = np.argsort(scores[~tested])
     known, truth = scores[~tested][order], same[~tested][order]
@@ -299,7 +295,7 @@ def _p(difference: float, se: float) -> float:
     return math.erfc(abs(difference) / se / math.sqrt(2))
 
 
-def _check(scores: Floats, same: NDArray[np.bool_]) -> None:
+def _check(scores: Float64s, same: Bools) -> None:
     if scores.shape != same.shape or scores.ndim != 1 or not np.isfinite(scores).all():
         raise InputError(f"expected a finite score for each of {len(same)} pairs, found {scores.shape}")
     if min(same.sum(), (~same).sum()) < 2:
@@ -309,14 +305,14 @@ def _check(scores: Floats, same: NDArray[np.bool_]) -> None:
         )
 
 
-def _deal(same: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _deal(same: Bools) -> Indices:
     folds = np.empty(len(same), np.intp)
     for kind in (same, ~same):
         folds[kind] = np.arange(kind.sum()) % FOLDS
     return folds
 
 
-def _dealt(first: list[str], second: list[str], same: NDArray[np.bool_]) -> Pairs:
+def _dealt(first: list[str], second: list[str], same: Bools) -> Pairs:
     return Pairs(tuple(first), tuple(second), same, _deal(same))
 
 

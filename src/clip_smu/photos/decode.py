@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from clip_smu.arrays import Pixels
 from clip_smu.errors import ImageError
 from clip_smu.photos.formats import jpeg, png, pnm
 from clip_smu.photos.formats.depth import rgb
@@ -42,7 +42,7 @@ _STRIP_BYTES = 1 << 18
 _PNG_SIZE = slice(16, 24)  # width and height in a PNG's header, big-endian
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode one photo, upright, to RGB.
 
     JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, PBM/PGM/PPM and, with the extra [heif], HEIC (first frame or
@@ -106,7 +106,7 @@ def too_many_bytes(found: int) -> ImageError:
     )
 
 
-def _read(form: Form, data: bytes, max_pixels: int, *, ended: bool = False) -> NDArray[np.uint8]:
+def _read(form: Form, data: bytes, max_pixels: int, *, ended: bool = False) -> Pixels:
     if form.name == "PPM":
         _check_size(pnm.size_of(data), max_pixels)
         return pnm.read(data)
@@ -150,10 +150,10 @@ def _opened(form: Form, data: bytes) -> Image.Image:
     return photo
 
 
-def _repaired(form: Form, data: bytes, max_pixels: int) -> NDArray[np.uint8] | None:
+def _repaired(form: Form, data: bytes, max_pixels: int) -> Pixels | None:
     """The pixels of a photo with a harmless fault; None if it has another one."""
 
-    def read(changed: bytes) -> NDArray[np.uint8]:
+    def read(changed: bytes) -> Pixels:
         return _read(form, changed, max_pixels, ended=True)
 
     try:
@@ -233,7 +233,7 @@ def _orientation(photo: Image.Image) -> int:
         return 1
 
 
-def _pixels(photo: Image.Image, *, turn: Image.Transpose | None) -> NDArray[np.uint8]:
+def _pixels(photo: Image.Image, *, turn: Image.Transpose | None) -> Pixels:
     if turn is not None:
         photo = photo.transpose(turn)
     width, height = photo.size

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Int64s
 from clip_smu.storage.harmless import uncelled
-
-Rows = NDArray[np.int64]
 
 ABSENT, AMBIGUOUS = -1, -2
 PICTURE_SUFFIXES = (
@@ -47,7 +45,7 @@ class Matches:
         first: words on the first ambiguous name, with its tail; "" where none is.
     """
 
-    at: Rows
+    at: Int64s
     first: str
 
     @property
@@ -98,7 +96,7 @@ def file_of(name: str) -> str:
     return folded(name).rpartition("/")[2]
 
 
-def distinct(names: Sequence[str]) -> tuple[Any, Rows, Rows]:
+def distinct(names: Sequence[str]) -> tuple[Any, Int64s, Int64s]:
     """The distinct names as an Arrow array of clean texts in the order they come, the row at which each comes first,
     and (N,) the place of each row's name among them."""
     encoded = _all_clean(names).dictionary_encode()
@@ -223,14 +221,14 @@ class _Tails:
         known_whole: (R,) the latter.
     """
 
-    length: Rows
-    on_left: Rows
-    on_right: Rows
-    place: Rows
-    whole: NDArray[np.bool_]
-    known_whole: NDArray[np.bool_]
+    length: Int64s
+    on_left: Int64s
+    on_right: Int64s
+    place: Int64s
+    whole: Bools
+    known_whole: Bools
 
-    def decided(self) -> Rows:
+    def decided(self) -> Int64s:
         """(R,) the place of each name, ``ABSENT`` or ``AMBIGUOUS``."""
         fits = (self.length > 1) | ((self.length == 1) & self.whole)
         unique = (self.on_left == 1) & (self.on_right == 1)
@@ -261,14 +259,14 @@ class _Side:
         self.before = pieces.values.take(pa.array(ends[:-1]))
         return last
 
-    def keep(self, kept: NDArray[np.bool_]) -> None:
+    def keep(self, kept: Bools) -> None:
         import pyarrow as pa
 
         self.rows, self.group, self.bare = self.rows[kept], self.group[kept], self.bare[kept]
         self.before = self.before.filter(pa.array(kept))
 
 
-def _longest_tails(left: _Side, right: _Side, rest: Rows) -> _Tails:
+def _longest_tails(left: _Side, right: _Side, rest: Int64s) -> _Tails:
     """The longest common tail of each name ``rest`` of the left side with the right side's; uses both sides up.
 
     From short tails to long: only names that share a tail of n parts can share one of n + 1.
@@ -308,13 +306,13 @@ def _longest_tails(left: _Side, right: _Side, rest: Rows) -> _Tails:
     return found
 
 
-def _codes(values: Any) -> Rows:
+def _codes(values: Any) -> Int64s:
     """Equal values of a chunked array get equal numbers, from 0."""
     chunks = values.dictionary_encode().unify_dictionaries().chunks
     return np.concatenate([chunk.indices.to_numpy() for chunk in chunks]).astype(np.int64)
 
 
-def _whole(a: Any, b: Any, rest: Rows) -> Rows:
+def _whole(a: Any, b: Any, rest: Int64s) -> Int64s:
     """The one known name of the same folded text as each name of ``rest``, if no other name has it; or ``ABSENT``."""
     from pyarrow import compute
 
@@ -335,7 +333,7 @@ def _holds_person(name: str, known: str, person: str) -> bool:
     return inside or who not in theirs[:-1] or who in theirs[len(theirs) - common : -1]
 
 
-def _places(names: Any, known: Any) -> Rows:
+def _places(names: Any, known: Any) -> Int64s:
     """(M,) the place of each text among distinct others, or ``ABSENT``."""
     from pyarrow import compute
 

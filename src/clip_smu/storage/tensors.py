@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s
 from clip_smu.errors import ClipSmuError, InputError
 from clip_smu.storage.documents import bytes_of, refuse_changed
 from clip_smu.storage.files import atomic
@@ -58,7 +59,7 @@ def real_array(
     shape: Sequence[int],
     where: str,
     error: type[ClipSmuError] = InputError,
-) -> NDArray[np.float32]:
+) -> Float32s:
     """The array of that name as float32.
 
     Raises:

@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s, Float64s, Floats
 from clip_smu.errors import InterpreterError
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons
@@ -43,9 +44,6 @@ _MARGIN = 2.0
 _ALIKE = 1e-9  # variance of unit templates, all numbers together
 
 _PREFIX = "likeness."
-
-Floats = NDArray[np.float32]
-Wide = NDArray[np.float64]
 
 
 class LikenessForm(msgspec.Struct):
@@ -70,14 +68,14 @@ class Likeness:
         measured_on: faces and persons.
     """
 
-    centre: Floats
-    quiet: Floats
-    toward: Floats
+    centre: Float32s
+    quiet: Float32s
+    toward: Float32s
     most: float
     least: float
     measured_on: Mapping[str, int] = field(default_factory=dict)
 
-    def measures(self, vectors: Floats) -> tuple[Floats, Floats]:
+    def measures(self, vectors: Float32s) -> tuple[Float32s, Float32s]:
         """Distance and side, (N,) float32 each, of (N, d) rows of any length; NaN where one is zero or not finite."""
         table, at = self._table
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -89,17 +87,17 @@ class Likeness:
             return distance, products[:, -1] / length
 
     @cached_property
-    def _table(self) -> tuple[Floats, Floats]:
+    def _table(self) -> tuple[Float32s, Float32s]:
         """(d, r + 2) factors of one matrix product, and (r,) where the centre lies in the quiet directions."""
         at = self.centre @ self.quiet
         return np.ascontiguousarray(np.column_stack([self.quiet, self.quiet @ at, self.toward])), at
 
-    def holds(self, vectors: Floats) -> NDArray[np.bool_]:
+    def holds(self, vectors: Float32s) -> Bools:
         """(N,) whether each row looks like a template of the encoder."""
         distance, side = self.measures(vectors)
         return np.asarray((distance <= self.most) & (side >= self.least))
 
-    def arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> dict[str, Float32s]:
         """The arrays by name, as they are saved."""
         return {f"{_PREFIX}{name}": getattr(self, name) for name in ("centre", "quiet", "toward")}
 
@@ -122,9 +120,7 @@ def saved_likeness(arrays: Mapping[str, NDArray[Any]], form: LikenessForm, dim: 
     return Likeness(centre, quiet, toward, form.most, form.least, numbers)
 
 
-def measure_likeness(
-    vectors: NDArray[np.floating], identities: Sequence[str], seed: int = 0
-) -> Likeness | None:
+def measure_likeness(vectors: Floats, identities: Sequence[str], seed: int = 0) -> Likeness | None:
     """What templates look like, and from where on a row does not.
 
     ``None`` for fewer than 20 faces, for one person, and for faces that are all alike.
@@ -173,7 +169,7 @@ def measure_likeness(
     )
 
 
-def _least_side(sides: Wide) -> float:
+def _least_side(sides: Float64s) -> float:
     """0 is half way to mirrored templates; more where faces keep far from it, less where they come too near it.
 
     With few faces of many numbers those left out vary more than a quantile of them tells: then half a mean below it.
@@ -182,25 +178,25 @@ def _least_side(sides: Wide) -> float:
     return max(0.0, low - 0.5) if float((sides < 0).mean()) <= _SIDE else low - 0.5
 
 
-def _unit(vectors: NDArray[np.floating]) -> Floats:
+def _unit(vectors: Floats) -> Float32s:
     wide = np.asarray(vectors, dtype=np.float64)
     return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), dtype=np.float32)
 
 
-def _shape(units: Floats) -> Likeness:
+def _shape(units: Float32s) -> Likeness:
     """Mean, quiet directions and the direction of the mean, of unit templates; no limits yet."""
     centre = units.mean(axis=0, dtype=np.float64)
     off = units - centre
     values, directions = np.linalg.eigh(off.T @ off / len(off))  # ascending
     values, mean = np.maximum(values, 0), max(float(values.mean()), 1e-12)
     r = max(1, min(QUIET, len(centre) // 2))
-    quiet: Wide = directions[:, :r] / np.sqrt(_shrunk(values, mean, SHRUNK)[:r])
-    toward: Wide = directions @ ((directions.T @ centre) / _shrunk(values, mean, SHRUNK_SIDE))
+    quiet: Float64s = directions[:, :r] / np.sqrt(_shrunk(values, mean, SHRUNK)[:r])
+    toward: Float64s = directions @ ((directions.T @ centre) / _shrunk(values, mean, SHRUNK_SIDE))
     toward /= max(float(toward @ centre), 1e-12)
     c, q, w = (np.ascontiguousarray(part, dtype=np.float32) for part in (centre, quiet, toward))
     return Likeness(c, q, w, np.inf, -np.inf)
 
 
-def _shrunk(values: Wide, mean: float, share: float) -> Wide:
+def _shrunk(values: Float64s, mean: float, share: float) -> Float64s:
     """Eigenvalues, each with its share of their mean."""
     return (1 - share) * values + share * mean

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Int64s
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import EncoderError, TemplateError
 from clip_smu.templates.bounds import (
@@ -27,7 +28,7 @@ from clip_smu.templates.bounds import (
 from clip_smu.templates.columns import IDENTITIES, NAMES, first_of, known_vectors, numbered_run, vector_column
 from clip_smu.templates.footer import Chunk, chunks_of
 from clip_smu.templates.seal import check_seal
-from clip_smu.templates.table import Floats32, Rows, Templates, even
+from clip_smu.templates.table import Rows, Templates, even
 
 CARD_KEY = b"clip_smu.encoder"
 NAMES_BYTES = 1 << 16  # of one name, at most
@@ -203,7 +204,7 @@ def _batches(
         first += count
 
 
-def _vectors(column: pa.Array, file: Path) -> tuple[Floats32, NDArray[np.int64], dict[int, str]]:
+def _vectors(column: pa.Array, file: Path) -> tuple[Float32s, Int64s, dict[int, str]]:
     """Flat values, lengths (0 where there is none) and problems of one batch of a vector column."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -239,7 +240,7 @@ def _vectors(column: pa.Array, file: Path) -> tuple[Floats32, NDArray[np.int64],
 
 def _from_bytes(
     column: pa.Array, problems: dict[int, str], file: Path
-) -> tuple[Floats32, NDArray[np.int64], dict[int, str]]:
+) -> tuple[Float32s, Int64s, dict[int, str]]:
     """float32 as bytes, little-endian."""
     indices = range(len(column))
     if pa.types.is_dictionary(column.type):
@@ -264,7 +265,7 @@ def _from_bytes(
     return np.frombuffer(b"".join(kept), "<f4").astype(np.float32, copy=False), lengths, problems
 
 
-def _floats(column: pa.Array) -> Floats32:
+def _floats(column: pa.Array) -> Float32s:
     with np.errstate(over="ignore", invalid="ignore"):  # too large becomes infinite: a counted row
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float32)
 

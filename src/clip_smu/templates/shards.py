@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import TemplateError
 from clip_smu.storage.files import atomic, storage_errors
@@ -79,9 +79,7 @@ def write_shard(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def save_templates(
-    path: str | Path, vectors: NDArray[np.float32], images: Sequence[str], card: EncoderCard
-) -> None:
+def save_templates(path: str | Path, vectors: Float32s, images: Sequence[str], card: EncoderCard) -> None:
     """Writes a bare matrix (N, d) with its photo names as one shard that every command reads.
 
     Raises:

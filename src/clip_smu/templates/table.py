@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s, Indices, Int64s
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.errors import TemplateError
 from clip_smu.templates.bounds import MOST_NUMBERS
 
-Floats32 = NDArray[np.float32]
 _FIRST_ROWS = 1024  # that tell the length, however many are read at once
 _MOST_WITHOUT = 1 << 18  # rows without a template before the first with one
 
@@ -32,18 +32,18 @@ class Templates:
         problems: row → why the file holds no template there; see :meth:`unusable`.
     """
 
-    vectors: Floats32
+    vectors: Float32s
     images: list[str]
     faces: NDArray[np.int16]
     identities: list[str]
-    norms: Floats32
+    norms: Float32s
     card: EncoderCard | None
     problems: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def take(self, rows: NDArray[np.intp]) -> Templates:
+    def take(self, rows: Indices) -> Templates:
         """The same of the given rows, (M,) integer."""
         problems = {}
         if self.problems:
@@ -68,13 +68,13 @@ class Templates:
         }
 
 
-def usable(vectors: Floats32) -> NDArray[np.bool_]:
+def usable(vectors: Float32s) -> Bools:
     """(N,) whether a row is finite and not zero."""
     square = np.einsum("nd,nd->n", vectors, vectors)
     return np.asarray(np.isfinite(square) & (square > 0))
 
 
-def why_unusable(vector: Floats32) -> str:
+def why_unusable(vector: Float32s) -> str:
     """The reason, in a few words, why :func:`usable` refuses a row."""
     if np.isnan(vector).any():
         return "not a number (NaN)"
@@ -110,13 +110,13 @@ class Rows:
         images, faces, identities, norms: as of :class:`Templates`.
     """
 
-    values: Floats32
-    lengths: NDArray[np.int64]
+    values: Float32s
+    lengths: Int64s
     problems: dict[int, str]
     images: list[str]
     faces: NDArray[np.int16]
     identities: list[str]
-    norms: Floats32
+    norms: Float32s
 
 
 def even(batches: Iterable[Rows], where: str | Path, card: EncoderCard | None = None) -> Iterator[Templates]:
@@ -147,7 +147,7 @@ def even(batches: Iterable[Rows], where: str | Path, card: EncoderCard | None = 
         raise TemplateError(f"{where}: none of its first {without} rows holds a template (the first: {why})")
 
 
-def _common_length(lengths: NDArray[np.int64], where: str | Path) -> int:
+def _common_length(lengths: Int64s, where: str | Path) -> int:
     found, counts = np.unique(lengths, return_counts=True)
     most = int(counts.argmax())
     if 2 * counts[most] <= counts.sum():

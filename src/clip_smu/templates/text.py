@@ -12,6 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from clip_smu.arrays import Float32s
 from clip_smu.errors import TemplateError
 from clip_smu.storage.textfiles import encoding_of, separator_of
 from clip_smu.templates.bounds import batch_of, first_bytes, reading
@@ -24,7 +25,7 @@ from clip_smu.templates.columns import (
     listed,
     numbered_run,
 )
-from clip_smu.templates.table import Floats32, Rows, Templates, even
+from clip_smu.templates.table import Rows, Templates, even
 
 _LINE = 1 << 22  # characters of the longest line: 65,536 numbers take 2 million
 
@@ -33,7 +34,7 @@ _OTHER = frozenset((*NAMES, *IDENTITIES, "face", "norm", *_ROW_NUMBERS))
 
 
 class _Row(NamedTuple):
-    values: Floats32 | None
+    values: Float32s | None
     problem: str
     image: str
     face: int
@@ -120,7 +121,7 @@ def _batch(rows: list[_Row], start: int, file: Path) -> Rows:
     )
 
 
-def _vector(values: list[float]) -> Floats32:
+def _vector(values: list[float]) -> Float32s:
     with np.errstate(over="ignore", invalid="ignore"):  # too large becomes infinite: a counted row
         return np.array(values, dtype=np.float32)
 
@@ -252,7 +253,7 @@ def _from_json(line: str, asked: str | None) -> _Row:
     return _Row(values, problem, *known)
 
 
-def _json_vector(value: Any) -> tuple[Floats32 | None, str]:
+def _json_vector(value: Any) -> tuple[Float32s | None, str]:
     if isinstance(value, list) and value and all(isinstance(one, list) for one in value):
         if len(value) > 1:
             return None, f"a list of {len(value)} lists, not of numbers"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Int64s
 from clip_smu.errors import InputError
 from clip_smu.storage.textfiles import require_file
 
@@ -47,9 +47,7 @@ class ClipTokenizer:
                 f"expected CLIP's vocabulary with {START} and {END}, found another in {vocabulary}"
             )
 
-    def encode(
-        self, sentences: Sequence[str], *, context: int = CONTEXT, truncate: bool = False
-    ) -> NDArray[np.int64]:
+    def encode(self, sentences: Sequence[str], *, context: int = CONTEXT, truncate: bool = False) -> Int64s:
         """(N, context) int64: start, the sentence, end, then zeros, as ``clip.tokenize``.
 
         Args:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s, Int64s
 from clip_smu.errors import ClipSmuError, InputError, InterpreterError
 from clip_smu.storage.documents import bytes_of, refuse_changed, sha256_of
 from clip_smu.storage.onnx_sessions import onnx_session
@@ -59,7 +59,7 @@ class TextEncoder:
         mini = self._tokenizer.token_to_id(PAD) is not None
         self.context = context or (CONTEXT if mini else CLIP_CONTEXT)
 
-    def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, sentences: Sequence[str]) -> Float32s:
         """(N, d) float32 rows of norm 1.
 
         Raises:
@@ -113,7 +113,7 @@ def _why(problem: BaseException) -> str:
     return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
 
 
-def token_ids(tokenizer: object, sentences: Sequence[str], context: int = CONTEXT) -> list[NDArray[np.int64]]:
+def token_ids(tokenizer: object, sentences: Sequence[str], context: int = CONTEXT) -> list[Int64s]:
     """Token ids of each sentence, start and end included.
 
     Raises:

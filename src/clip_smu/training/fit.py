@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float64s, Int8s
 from clip_smu.encoders.preprocessing import read_check
 from clip_smu.errors import InputError, LabelError
 from clip_smu.interpreter.calibration import calibrate
@@ -334,7 +334,7 @@ def _overall(progress: Progress, trainings: int, steps: int) -> Progress:
     return tell
 
 
-def _require_both_kinds(labels: NDArray[np.int8], objective: str) -> None:
+def _require_both_kinds(labels: Int8s, objective: str) -> None:
     """Refuses labels of which nothing can be learnt, at the start and not after all trainings.
 
     Raises:
@@ -373,7 +373,7 @@ def _publish(made: Path, output: Path) -> None:
             file.replace(output / file.name)
 
 
-def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[NDArray[np.float64], list[int], float]:
+def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[Float64s, list[int], float]:
     """(N, K) scores of every face by a text encoder that did not see its person; each fold's best step; seconds."""
     scores = np.zeros(known.labels.shape, dtype=np.float64)
     fold_of = identity_folds(known.templates.identities, folds, trainer.config.seed)

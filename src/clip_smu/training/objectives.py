@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from clip_smu.arrays import Int8s, Int64s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels.preparation import paper_captions, shorten, unique_captions
 from clip_smu.training.losses import (
@@ -85,8 +85,8 @@ class Prompts:
     """
 
     ids: Tensor
-    counts: NDArray[np.int64]
-    offsets: NDArray[np.int64]
+    counts: Int64s
+    offsets: Int64s
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class Language:
     context: int
     prompts: Prompts
 
-    def tokens(self, sentences: Sequence[str]) -> list[NDArray[np.int64]]:
+    def tokens(self, sentences: Sequence[str]) -> list[Int64s]:
         """Token ids of each sentence, of any length."""
         return [
             np.array(one.ids, dtype=np.int64) for one in self.tokenizer.encode_batch_fast(list(sentences))
@@ -107,7 +107,7 @@ class Language:
         """Whether the text encoder reads all of it."""
         return len(self.tokens([sentence])[0]) <= self.context
 
-    def padded(self, rows: Sequence[NDArray[np.int64]]) -> Tensor:
+    def padded(self, rows: Sequence[Int64s]) -> Tensor:
         """(B, L) int64."""
         return pad_rows(rows, padding_id(self.tokenizer))
 
@@ -171,7 +171,7 @@ class Objective:
         learning_rate: default for ``mini``.
     """
 
-    sampler: Callable[[TrainConfig, Language, Tensor, NDArray[np.int8]], Sampler]
+    sampler: Callable[[TrainConfig, Language, Tensor, Int8s], Sampler]
     loss: Callable[[Tensor, Batch, Mapping[str, Tensor]], Tensor]
     numbers: Callable[[int], dict[str, nn.Parameter]]
     limits: Mapping[str, tuple[float, float]]
@@ -212,7 +212,7 @@ def learn_language(config: TrainConfig, context: int) -> Language:
 # ---------------------------------------------------------------- what is drawn
 
 
-def _prompt_batches(config: TrainConfig, language: Language, x: Tensor, labels: NDArray[np.int8]) -> Sampler:
+def _prompt_batches(config: TrainConfig, language: Language, x: Tensor, labels: Int8s) -> Sampler:
     """Objective ``attribute``: templates with their labels, and paraphrases of all prompts of both sides."""
     y = torch.from_numpy(labels.astype(np.float32)).to(x.device)
     weights = balance_weights(y)
@@ -228,9 +228,7 @@ def _prompt_batches(config: TrainConfig, language: Language, x: Tensor, labels: 
     return Sampler(draw)
 
 
-def _unique_caption_batches(
-    config: TrainConfig, language: Language, x: Tensor, labels: NDArray[np.int8]
-) -> Sampler:
+def _unique_caption_batches(config: TrainConfig, language: Language, x: Tensor, labels: Int8s) -> Sampler:
     """Objective ``clip``: photos and their captions, of which no two are the same; an epoch is a permutation."""
     rng = np.random.default_rng([config.seed, len(labels)])
     chosen = unique_captions(labels, config.seed)
@@ -270,7 +268,7 @@ def _unique_caption_batches(
     return Sampler(draw, report)
 
 
-def _subset_batches(config: TrainConfig, language: Language, x: Tensor, labels: NDArray[np.int8]) -> Sampler:
+def _subset_batches(config: TrainConfig, language: Language, x: Tensor, labels: Int8s) -> Sampler:
     """Objective ``multipositive``: photos, and captions of random subsets of some photos' known labels.
 
     Each caption starts from one side of one attribute, all of them in turn; a photo of the batch that has it is
@@ -310,7 +308,7 @@ def _some(count: int, most: int, rng: np.random.Generator) -> Any:
     return slice(None) if count <= most else torch.from_numpy(rng.choice(count, most, replace=False))
 
 
-def _subset(photo: NDArray[np.int8], k: int, rng: np.random.Generator) -> NDArray[np.int8]:
+def _subset(photo: Int8s, k: int, rng: np.random.Generator) -> Int8s:
     """Attribute k of a photo's labels, alone or with others that can be worded with it."""
     subset = np.zeros(len(NAMES), dtype=np.int8)
     subset[k] = photo[k]
@@ -327,8 +325,8 @@ def _subset(photo: NDArray[np.int8], k: int, rng: np.random.Generator) -> NDArra
 
 
 def _worded(
-    language: Language, subset: NDArray[np.int8], k: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int8], bool]:
+    language: Language, subset: Int8s, k: int, rng: np.random.Generator
+) -> tuple[Int64s, Int8s, bool]:
     """A subset's caption as token ids, the labels that it words, and whether it had to be shortened to k alone."""
     alone = np.where(np.arange(len(subset)) == k, subset, 0).astype(np.int8)
     if np.array_equal(alone, subset):

@@ -26,10 +26,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from clip_smu.arrays import Float32s, Float64s, Indices, Int8s
 from clip_smu.errors import InputError
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
@@ -46,8 +46,7 @@ from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
 from clip_smu.words.attributes import NAMES
 
-Floats = NDArray[np.float32]
-Layers = tuple[tuple[Floats, Floats], ...]
+Layers = tuple[tuple[Float32s, Float32s], ...]
 Progress = Callable[[str, int, int], None]
 Setting = TypeVar("Setting", int, float)
 
@@ -142,8 +141,8 @@ class Rows:
         labels: (N, 47) int8.
     """
 
-    x: Floats
-    labels: NDArray[np.int8]
+    x: Float32s
+    labels: Int8s
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +162,7 @@ class Training:
     held_out: Rows | None
     config: ProbeConfig
     epochs: int
-    strength: NDArray[np.float64] | None
+    strength: Float64s | None
     tell: Callable[[int, int], None]
 
 
@@ -302,7 +301,7 @@ def _claim(output: Path, job: str, overwrite: bool) -> Probe | None:
 
 def _fit(
     known: Labelled, config: ProbeConfig, name: str, encoder: str, progress: Progress | None
-) -> tuple[Probe, NDArray[np.float64], dict[str, Any]]:
+) -> tuple[Probe, Float64s, dict[str, Any]]:
     """The calibrated probe; (N, 47) scores of every face by classifiers that did not see its person; a note."""
     people = known.templates.identities
     units = known.templates.vectors / np.linalg.norm(known.templates.vectors, axis=1, keepdims=True)
@@ -358,14 +357,14 @@ def _given(setting: Setting | None) -> Setting:
     return setting
 
 
-def forward(layers: Layers, x: Floats) -> Floats:
+def forward(layers: Layers, x: Float32s) -> Float32s:
     """(N, 47) scores of rows as the first layer gets them."""
     for number, (weight, bias) in enumerate(layers):
         x = (np.maximum(x, 0) if number else x) @ weight + bias
     return x
 
 
-def _mean_score(layers: Layers, x: Floats) -> NDArray[np.float64]:
+def _mean_score(layers: Layers, x: Float32s) -> Float64s:
     """(47,) mean score of the rows that a classifier was trained on.
 
     Folds are told apart from it: a fold whose persons have an attribute more often than most leaves the others with
@@ -379,7 +378,7 @@ def _silent(stage: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
-def _standard(units: Floats, config: ProbeConfig) -> tuple[Floats, Floats]:
+def _standard(units: Float32s, config: ProbeConfig) -> tuple[Float32s, Float32s]:
     """(d,) centre and scale; zeros and ones where templates are taken as they are."""
     if not config.standardise:
         return np.zeros(units.shape[1], np.float32), np.ones(units.shape[1], np.float32)
@@ -421,7 +420,7 @@ def train_binary(
     attributes: Sequence[int],
     epochs: int,
     tell: Callable[[int, int], None],
-) -> tuple[Floats, Floats]:
+) -> tuple[Float32s, Float32s]:
     """Weights (A, d) and biases (A,) of A binary classifiers, trained at once as if one by one.
 
     Each attribute has its own first weights, its own stream of rows and its own number of steps: an epoch
@@ -479,9 +478,7 @@ def train_binary(
     return weights, bias
 
 
-def _oversampled(
-    labels: NDArray[np.int8], config: ProbeConfig, attribute: int, epochs: int
-) -> Iterator[NDArray[np.intp]]:
+def _oversampled(labels: Int8s, config: ProbeConfig, attribute: int, epochs: int) -> Iterator[Indices]:
     """Batches of rows, epoch after epoch, with both classes equally often in each epoch."""
     yes, no = np.flatnonzero(labels > 0), np.flatnonzero(labels < 0)
     few, many = (yes, no) if len(yes) < len(no) else (no, yes)
@@ -538,7 +535,7 @@ def _mlp(task: Training) -> Trained:
 
 def _joined(weights: list[Tensor]) -> Layers:
     """The mean of M networks as one that is M times as wide."""
-    arrays: list[Floats] = [part.detach().numpy() for part in weights]
+    arrays: list[Float32s] = [part.detach().numpy() for part in weights]
     first, first_bias, second, second_bias = arrays
     networks, d, _ = first.shape
     return (
@@ -587,7 +584,7 @@ def _masked_loss(scores: Tensor, labels: Tensor) -> Tensor:
     return (losses * known).sum() / known.sum().clamp(min=1)
 
 
-def _arrays(weight: Tensor, bias: Tensor) -> tuple[Floats, Floats]:
+def _arrays(weight: Tensor, bias: Tensor) -> tuple[Float32s, Float32s]:
     return weight.detach().numpy(), bias.detach().numpy()
 
 

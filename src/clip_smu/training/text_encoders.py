@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from clip_smu.arrays import Int64s
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.storage.files import atomic
 from clip_smu.text.clip_tokenizer import ClipTokenizer
@@ -163,7 +163,7 @@ def padding_id(tokenizer: Tokenizer) -> int:
     return end if own is None else own
 
 
-def pad_rows(rows: Sequence[NDArray[np.int64]], padding: int) -> Tensor:
+def pad_rows(rows: Sequence[Int64s], padding: int) -> Tensor:
     """(B, L) int64 of rows of token ids, padded to the longest."""
     length = max(len(row) for row in rows)
     ids = np.full((len(rows), length), padding, dtype=np.int64)

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from clip_smu.arrays import Float32s, Indices, Int8s
 from clip_smu.errors import InputError, MissingExtraError
 from clip_smu.metrics import auc
 from clip_smu.storage.files import atomic
@@ -44,8 +44,6 @@ _WATCHED_PROMPTS = 4  # paraphrases of each prompt that early stopping looks at
 _CHECK = hashlib.sha256().digest_size
 _BATCH_SENTENCES = 256  # sentences encoded at once where nothing is learnt
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.intp]
 Progress = Callable[[str, int, int], None]
 
 
@@ -145,8 +143,8 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        vectors: Floats,
-        labels: NDArray[np.int8],
+        vectors: Float32s,
+        labels: Int8s,
         output: Path,
         *,
         progress: Progress | None = None,
@@ -183,19 +181,19 @@ class Trainer:
         """The text encoder before training."""
         return text_tower(self.config.text_encoder, self.units.shape[1], self.config.size, self.config.seed)
 
-    def centre(self, rows: Rows) -> Floats:
+    def centre(self, rows: Indices) -> Float32s:
         """(d,) mean of unit templates; zeros where the objective does not centre."""
         if not self.objective.reading.centred:
             return np.zeros(self.units.shape[1], dtype=np.float32)
         return np.asarray(self.units[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
 
-    def centred(self, rows: Rows, centre_of: Rows) -> Floats:
+    def centred(self, rows: Indices, centre_of: Indices) -> Float32s:
         """(M, d) unit templates less the centre of ``centre_of``, made unit again; zeros where nothing is left."""
         moved = self.units[rows] - self.centre(centre_of)
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(moved / np.where(length > 0, length, 1), dtype=np.float32)
 
-    def train(self, stage: str, rows: Rows, held_out: Rows | None, steps: int) -> Trained:
+    def train(self, stage: str, rows: Indices, held_out: Indices | None, steps: int) -> Trained:
         """Trains on ``rows``; with ``held_out`` faces keeps the step of best mean AUC on them.
 
         The state is saved on the way, at any step, and taken up again: what is drawn depends on the step alone, so
@@ -323,7 +321,7 @@ class Trainer:
         return float(loss.detach())
 
     @torch.no_grad()
-    def prompt_vectors(self, tower: TextTower, most: int | None = None) -> tuple[Floats, Floats]:
+    def prompt_vectors(self, tower: TextTower, most: int | None = None) -> tuple[Float32s, Float32s]:
         """(K, d) unit vectors of positive and negative prompts: means over (``most``) paraphrases.
 
         The negative ones are zeros where the objective reads by positive prompts alone.
@@ -350,7 +348,7 @@ class Trainer:
             vectors: Tensor = tower(ids)
         return vectors
 
-    def _mean_auc(self, tower: TextTower, watched: Floats, labels: NDArray[np.int8]) -> float:
+    def _mean_auc(self, tower: TextTower, watched: Float32s, labels: Int8s) -> float:
         positive, negative = self.prompt_vectors(tower, _WATCHED_PROMPTS)
         areas = auc(watched @ (positive - negative).T, labels).value
         return float(np.nanmean(areas)) if not np.isnan(areas).all() else float("nan")

@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Indices
 from clip_smu.encoders.cards import EncoderCard, card
 from clip_smu.errors import (
     EncoderError,
@@ -378,7 +378,7 @@ def _faces(
     return _Faces(own, rest, first, source)
 
 
-def _rows(faces: Labelled, rows: NDArray[np.intp]) -> Labelled:
+def _rows(faces: Labelled, rows: Indices) -> Labelled:
     return replace(faces, templates=faces.templates.take(rows), labels=faces.labels[rows])
 
 

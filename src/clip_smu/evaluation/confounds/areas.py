@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Floats, Indices, Int8s, SignedInts
 from clip_smu.errors import InputError
 from clip_smu.metrics import MIN_CLASS, AucInterval, delong
 from clip_smu.metrics.ranking import check, weakness
 from clip_smu.words.attributes import by_name
 
-Scores = NDArray[np.floating[Any]]
-Labels = NDArray[np.signedinteger[Any]]
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Codes = NDArray[np.intp]
 
-
-def checked(
-    scores: Scores, labels: Labels, rows: int, attributes: Sequence[str]
-) -> tuple[Scores, NDArray[np.int8]]:
+def checked(scores: Floats, labels: SignedInts, rows: int, attributes: Sequence[str]) -> tuple[Floats, Int8s]:
     """Scores and labels of that many photos and these attributes.
 
     Raises:
@@ -52,7 +43,7 @@ def place(name: str, attributes: Sequence[str]) -> int:
     return list(attributes).index(full)
 
 
-def areas(scores: Scores, labels: Labels, persons: Codes) -> AucInterval:
+def areas(scores: Floats, labels: SignedInts, persons: Indices) -> AucInterval:
     """:func:`clip_smu.metrics.delong` over persons, its figures masked below ``MIN_CLASS`` photos of a class."""
     return masked(delong(scores, labels, identity=persons))
 
@@ -67,7 +58,7 @@ def masked(area: AucInterval) -> AucInterval:
     return without(area, fewest < MIN_CLASS, reasons)
 
 
-def without(area: AucInterval, chosen: NDArray[np.bool_], reasons: Sequence[str]) -> AucInterval:
+def without(area: AucInterval, chosen: Bools, reasons: Sequence[str]) -> AucInterval:
     """The same with NaN in place of the chosen attributes' figures, and these K reasons for all."""
     figures = (np.where(chosen, np.nan, value) for value in (area.auc, area.low, area.high, area.se))
     auc, low, high, se = figures

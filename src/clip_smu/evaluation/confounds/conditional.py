@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clip_smu.evaluation.confounds.areas import (
-    Codes,
-    Floats,
-    Labels,
-    Scores,
-    areas,
-    checked,
-    masked,
-    place,
-    without,
-)
+from clip_smu.arrays import Bools, Float64s, Floats, Indices, SignedInts
+from clip_smu.evaluation.confounds.areas import areas, checked, masked, place, without
 from clip_smu.metrics import AucInterval
 from clip_smu.metrics.intervals import (
     Persons,
@@ -64,9 +54,9 @@ class Conditional:
     yes: AucInterval
     no: AucInterval
     stratified: AucInterval
-    drop: Floats
-    drop_low: Floats
-    drop_high: Floats
+    drop: Float64s
+    drop_low: Float64s
+    drop_high: Float64s
     unknown: int
 
     def most_affected(self, top: int | None = None) -> list[int]:
@@ -102,7 +92,7 @@ class Conditional:
 
 
 def conditional_auc(
-    scores: Scores, labels: Labels, identities: Sequence[str], by: str, attributes: Sequence[str] = NAMES
+    scores: Floats, labels: SignedInts, identities: Sequence[str], by: str, attributes: Sequence[str] = NAMES
 ) -> Conditional:
     """AUC of each attribute over all, within each stratum of ``by``, and over pairs within strata.
 
@@ -158,8 +148,8 @@ def figure(value: float) -> str:
 
 
 def _stratified(
-    scores: Scores, labels: Labels, stratum: NDArray[np.bool_], persons: Codes
-) -> tuple[AucInterval, Floats]:
+    scores: Floats, labels: SignedInts, stratum: Bools, persons: Indices
+) -> tuple[AucInterval, Float64s]:
     """The stratified AUC, and (3, K) overall less stratified with its interval's ends."""
     people = int(persons.max(initial=-1)) + 1
     critical = NormalDist().inv_cdf((1 + _LEVEL) / 2)
@@ -218,7 +208,7 @@ def _stratified(
 _NOTHING = ("no labels", "no positives", "no negatives")
 
 
-def _components(scores: Scores, labels: Labels) -> Floats:
+def _components(scores: Floats, labels: SignedInts) -> Float64s:
     """(N,) DeLong's components in the order of the rows: of the other class, the share on its right side."""
     yes, no = rows_by_score(scores, labels > 0), rows_by_score(scores, labels < 0)
     parts = np.zeros(len(scores))
@@ -227,7 +217,7 @@ def _components(scores: Scores, labels: Labels) -> Floats:
     return parts
 
 
-def _effective(parts: Floats, persons: Codes, people: int) -> float:
+def _effective(parts: Float64s, persons: Indices, people: int) -> float:
     """Kish's number of persons that these parts come from."""
     sums = np.bincount(persons, parts, people)
     return float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 0.0

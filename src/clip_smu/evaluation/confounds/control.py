@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s, Float64s, Indices, Int8s
 from clip_smu.errors import InputError
-from clip_smu.evaluation.confounds.areas import Codes, Floats, areas
+from clip_smu.evaluation.confounds.areas import areas
 from clip_smu.metrics import AucInterval
 from clip_smu.metrics.logistic import fit_logistic, sweep_strength
 from clip_smu.metrics.persons import in_both, person_numbers
@@ -40,8 +40,8 @@ class Photos:
         identities: N persons; "" is a person of its own.
     """
 
-    vectors: NDArray[np.float32]
-    labels: NDArray[np.int8]
+    vectors: Float32s
+    labels: Int8s
     identities: Sequence[str]
 
 
@@ -59,9 +59,9 @@ class Selectivity:
     """
 
     real: AucInterval
-    control: Floats
-    spread: Floats
-    selectivity: Floats
+    control: Float64s
+    spread: Float64s
+    selectivity: Float64s
     train_photos: int
     test_photos: int
     test_persons: int
@@ -84,7 +84,7 @@ class ControlTask:
     shared: Selectivity | None
     rounds: int
     seed: int
-    strength: Floats
+    strength: Float64s
 
 
 def control_task(
@@ -148,10 +148,10 @@ def control_task(
         if progress is not None:
             progress("control task", done, fits)
 
-    def both_tasks(fit_rows: Codes, test_rows: Codes) -> Selectivity:
+    def both_tasks(fit_rows: Indices, test_rows: Indices) -> Selectivity:
         x = _standardised(vectors, fit_rows)
 
-        def area(targets: NDArray[np.int8]) -> AucInterval:
+        def area(targets: Int8s) -> AucInterval:
             weights, bias = fit_logistic(x[fit_rows], targets[fit_rows], strengths)
             step()
             return areas(x[test_rows] @ weights.T + bias, targets[test_rows], persons[test_rows])
@@ -165,9 +165,7 @@ def control_task(
     return ControlTask(unseen, shared, rounds, seed, strengths)
 
 
-def _coins(
-    labels: NDArray[np.int8], in_train: NDArray[np.bool_], persons: Codes, rng: np.random.Generator
-) -> NDArray[np.int8]:
+def _coins(labels: Int8s, in_train: Bools, persons: Indices, rng: np.random.Generator) -> Int8s:
     """(N, K) labels of one toss a person and attribute, unknown where the real ones are."""
     known = labels != 0
     yes, of = (labels[in_train] > 0).sum(axis=0), known[in_train].sum(axis=0)
@@ -176,7 +174,7 @@ def _coins(
     return np.where(known, np.where(tossed, 1, -1)[persons], 0).astype(np.int8)
 
 
-def _held_out(persons: Codes, rng: np.random.Generator) -> Codes:
+def _held_out(persons: Indices, rng: np.random.Generator) -> Indices:
     """Rows of a quarter of the photos (at least one) of each person who has two or more."""
     order = rng.permutation(len(persons))
     order = order[np.argsort(persons[order], kind="stable")]  # person by person, each in random order
@@ -186,15 +184,17 @@ def _held_out(persons: Codes, rng: np.random.Generator) -> Codes:
     return np.sort(order[number < held])
 
 
-def _standardised(vectors: NDArray[np.float32], rows: Codes) -> NDArray[np.float32]:
+def _standardised(vectors: Float32s, rows: Indices) -> Float32s:
     """Unit templates less the mean, over the deviation, of the given rows."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     deviation = unit[rows].std(axis=0)
-    x: NDArray[np.float32] = (unit - unit[rows].mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    x: Float32s = (unit - unit[rows].mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     return x.astype(np.float32, copy=False)
 
 
-def _selectivity(real: AucInterval, controls: Floats, train_photos: int, test_persons: Codes) -> Selectivity:
+def _selectivity(
+    real: AucInterval, controls: Float64s, train_photos: int, test_persons: Indices
+) -> Selectivity:
     """``controls`` is (rounds, K), NaN where a round's coins left too few of a class."""
     tossed = (~np.isnan(controls)).sum(axis=0)
     control = np.where(tossed > 0, np.nansum(controls, axis=0) / np.maximum(tossed, 1), np.nan)

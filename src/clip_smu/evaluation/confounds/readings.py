@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s, Floats, Int64s, SignedInts
 from clip_smu.errors import InputError
-from clip_smu.evaluation.confounds.areas import Floats, Integers, Labels, Scores, areas, checked, without
+from clip_smu.evaluation.confounds.areas import areas, checked, without
 from clip_smu.metrics import MIN_CLASS, AucInterval
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import person_numbers
@@ -33,9 +34,9 @@ class ReadFrom:
         reason: K strings for the columns, empty where nothing is wrong.
     """
 
-    auc: Floats
-    n_positive: Integers
-    n_negative: Integers
+    auc: Float64s
+    n_positive: Int64s
+    n_negative: Int64s
     reason: tuple[str, ...]
 
 
@@ -53,7 +54,7 @@ class Residual:
     controls: tuple[str, ...]
     before: AucInterval
     after: AucInterval
-    explained: Floats
+    explained: Float64s
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +69,14 @@ class ByNorm:
         reason: why there is nothing to bin, or empty.
     """
 
-    edges: Floats
+    edges: Float64s
     bins: tuple[AucInterval, ...]
     alone: AucInterval | None
     without_norm: int
     reason: str
 
 
-def read_from(scores: Scores, labels: Labels) -> ReadFrom:
+def read_from(scores: Floats, labels: SignedInts) -> ReadFrom:
     """(K, K) AUCs of reading X for label Y, exact with ties.
 
     Each reading is sorted once, into whole ranks. For a label, counts of its negatives by rank, cumulated, say of each
@@ -95,7 +96,7 @@ def read_from(scores: Scores, labels: Labels) -> ReadFrom:
     n_positive, n_negative = count_classes(labels)
     enough = np.minimum(n_positive, n_negative) >= MIN_CLASS
 
-    def one(x: int) -> Floats:
+    def one(x: int) -> Float64s:
         values, rank = np.unique(column(scores, labels, x)[0], return_inverse=True)
         row = np.full(len(k_all), np.nan)
         for y in np.flatnonzero(enough):
@@ -110,8 +111,8 @@ def read_from(scores: Scores, labels: Labels) -> ReadFrom:
 
 
 def residual(
-    scores: Scores,
-    labels: Labels,
+    scores: Floats,
+    labels: SignedInts,
     identities: Sequence[str],
     on: Sequence[str] = CONTROLS,
     attributes: Sequence[str] = NAMES,
@@ -178,7 +179,7 @@ def residual(
 
 
 def by_norm(
-    scores: Scores, labels: Labels, identities: Sequence[str], norms: ArrayLike, bins: int = 4
+    scores: Floats, labels: SignedInts, identities: Sequence[str], norms: ArrayLike, bins: int = 4
 ) -> ByNorm:
     """AUC of each reading among short and long templates, and AUC of the norm alone.
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Floats, Int8s
 from clip_smu.errors import LabelError
-from clip_smu.evaluation.generation.scores import Bools, CaptionScores, caption_scores, persons_of
+from clip_smu.evaluation.generation.scores import CaptionScores, caption_scores, persons_of
 from clip_smu.evaluation.generation.ways import (
     WAYS,
     CaptionConfig,
@@ -94,16 +94,16 @@ def compare_ways(
     }
 
 
-def _one_for_all(scores: Any, labels: NDArray[np.int8], new: NDArray[np.floating]) -> Bools:
+def _one_for_all(scores: Any, labels: Int8s, new: Floats) -> Bools:
     return above(new, choose_threshold(scores, labels))
 
 
-def _one_an_attribute(scores: Any, labels: NDArray[np.int8], new: NDArray[np.floating]) -> Bools:
+def _one_an_attribute(scores: Any, labels: Int8s, new: Floats) -> Bools:
     columns = range(labels.shape[1])
     return above(new, np.array([choose_threshold(scores[:, k], labels[:, k]) for k in columns]))
 
 
-def _what_most_have(_: Any, labels: NDArray[np.int8], new: NDArray[np.floating]) -> Bools:
+def _what_most_have(_: Any, labels: Int8s, new: Floats) -> Bools:
     """Says of every face what at least half of the labelled ones have."""
     yes, no = (labels > 0).sum(axis=0), (labels < 0).sum(axis=0)
     return np.asarray(np.broadcast_to((yes >= no) & (yes > 0), new.shape), dtype=np.bool_)

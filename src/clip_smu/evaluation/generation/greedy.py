@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float32s, Float64s, Floats
 from clip_smu.errors import InputError
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
 from clip_smu.words.captions import OVERRULES, paper_caption
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Progress = Callable[[int], None]
 
 
 def greedy(
     interpreter: Interpreter,
-    vectors: NDArray[np.float32],
+    vectors: Float32s,
     *,
     hidden: Bools | None = None,
     margin: float = 0.2,
@@ -78,9 +76,9 @@ class _CaptionVectors:
 
     def __init__(self, interpreter: Interpreter) -> None:
         self._encoder, self._dim = interpreter.text_encoder, interpreter.dim
-        self._known: dict[str, NDArray[np.float32]] = {}
+        self._known: dict[str, Float32s] = {}
 
-    def of(self, sets: Sequence[Bools]) -> NDArray[np.float32]:
+    def of(self, sets: Sequence[Bools]) -> Float32s:
         """(M, d) float32 of M attribute sets, (47,) each."""
         texts = [paper_caption(chosen.astype(np.int8).tolist()) for chosen in sets]
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
@@ -88,7 +86,7 @@ class _CaptionVectors:
             self._known.update(zip(new, self._encode(new), strict=True))
         return np.stack([self._known[text] for text in texts])
 
-    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+    def _encode(self, texts: list[str]) -> Float32s:
         try:
             return np.asarray(self._encoder.encode(texts), dtype=np.float32)
         except InputError:  # one is too long
@@ -98,7 +96,7 @@ class _CaptionVectors:
             return np.concatenate([self._encode(texts[:half]), self._encode(texts[half:])])
 
 
-def _centred(interpreter: Interpreter, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _centred(interpreter: Interpreter, vectors: Float32s) -> Float32s:
     """(N, d) unit templates less the interpreter's centre, made unit again: what it takes cosines with."""
     moved = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) - interpreter.centre
     length = np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-6)
@@ -111,7 +109,7 @@ def _with(chosen: Bools, k: int) -> Bools:
     return grown
 
 
-def _softmax(logits: NDArray[np.floating]) -> Floats:
+def _softmax(logits: Floats) -> Float64s:
     """Rows that sum to 1; the first column is finite."""
     odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Float64s, Indices, Int8s
 from clip_smu.errors import InputError
 from clip_smu.metrics import Measure
 from clip_smu.metrics.intervals import of_persons
@@ -15,9 +16,6 @@ from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.ranking import measure
 
 _BOOTSTRAP_CELLS = 2_000_000  # drawn persons held at once
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class CaptionScores:
 
 def caption_scores(
     asserted: Bools,
-    labels: NDArray[np.int8],
+    labels: Int8s,
     identities: Sequence[str] | None = None,
     *,
     rounds: int = 1000,
@@ -127,29 +125,29 @@ def caption_scores(
     )
 
 
-def _average(ratios: Floats) -> Average:
+def _average(ratios: Float64s) -> Average:
     """Of (3,) precision, recall, F1, or their means over (3, M)."""
     return Average(*(_mean(np.atleast_1d(row)) for row in ratios))
 
 
-def _ratios(counts: NDArray[np.integer]) -> Floats:
+def _ratios(counts: NDArray[np.integer]) -> Float64s:
     """(3, ...) precision, recall, F1 of (3, ...) hits, false ones, missed ones; NaN for 0 / 0."""
     hit, false, missed = counts.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return np.stack([hit / (hit + false), hit / (hit + missed), 2 * hit / (2 * hit + false + missed)])
 
 
-def _mean(values: Floats) -> float:
+def _mean(values: Float64s) -> float:
     return float(np.mean(_some(values)))
 
 
-def _some(values: Floats) -> Floats:
+def _some(values: Float64s) -> Float64s:
     """The values that are numbers, or one NaN: no warning of an empty mean."""
     kept = values[~np.isnan(values)]
     return kept if len(kept) else np.array([np.nan])
 
 
-def persons_of(identities: Sequence[str] | None, photos: int) -> NDArray[np.intp]:
+def persons_of(identities: Sequence[str] | None, photos: int) -> Indices:
     """(N,) number of each photo's person."""
     if identities is None:
         return np.arange(photos)
@@ -159,8 +157,8 @@ def persons_of(identities: Sequence[str] | None, photos: int) -> NDArray[np.intp
 
 
 def _resampled(
-    by_face: NDArray[np.integer], f1: Floats, persons: NDArray[np.intp], rounds: int, seed: int
-) -> Floats:
+    by_face: NDArray[np.integer], f1: Float64s, persons: Indices, rounds: int, seed: int
+) -> Float64s:
     """(rounds, 2) micro F1 and sample F1 of resampled persons; a person brings all photos, or none.
 
     Both are ratios of sums over persons, so a round is one product of how often each was drawn with their sums.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Bools, Floats, Int8s
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.evaluation.generation.greedy import greedy
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
@@ -28,7 +28,6 @@ WAYS = {
 
 LIKELY = 0.5
 
-Bools = NDArray[np.bool_]
 Progress = Callable[[int], None]
 
 
@@ -85,7 +84,7 @@ class Captions:
 
 def generate(
     method: Method,
-    vectors: NDArray[np.floating],
+    vectors: Floats,
     way: str = "calibrated",
     *,
     config: CaptionConfig | None = None,
@@ -152,7 +151,7 @@ def generate(
     return Captions(asserted, texts, rejected)
 
 
-def calibrated(probabilities: NDArray[np.floating], verdicts: NDArray[np.int8] | None = None) -> Bools:
+def calibrated(probabilities: Floats, verdicts: Int8s | None = None) -> Bools:
     """(N, 47) what calibrated readings assert; of an exclusive group only the likeliest.
 
     Args:
@@ -170,12 +169,12 @@ def calibrated(probabilities: NDArray[np.floating], verdicts: NDArray[np.int8] |
     return said
 
 
-def above(scores: NDArray[np.floating], threshold: float | NDArray[np.floating]) -> Bools:
+def above(scores: Floats, threshold: float | Floats) -> Bools:
     """(N, 47) whether a score is above the threshold, one for all or (47,); contradictions are left standing."""
     return np.asarray(scores > threshold, dtype=np.bool_)
 
 
-def choose_threshold(scores: NDArray[np.floating], labels: NDArray[np.int8]) -> float:
+def choose_threshold(scores: Floats, labels: Int8s) -> float:
     """The threshold of highest F1 for "yes above it", halfway between two scores; infinite without a positive.
 
     Args:

@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Int8s
 from clip_smu.errors import LabelError
 from clip_smu.labels.datasets.rules import Rule, same, translate
 from clip_smu.labels.labels import Labels
@@ -116,7 +116,7 @@ def _find(folder: Path) -> list[Path | None]:
     ]
 
 
-def _read_attributes(path: Path) -> tuple[list[str], dict[str, NDArray[np.int8]]]:
+def _read_attributes(path: Path) -> tuple[list[str], dict[str, Int8s]]:
     """Photo names, and CelebA attribute → (N,) int8 of 1 and -1."""
     import pyarrow as pa
     from pyarrow import csv

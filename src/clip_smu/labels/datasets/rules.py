@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Int8s
 from clip_smu.words.attributes import INDEX, NAMES
 
 
@@ -33,7 +33,7 @@ def same(*names: str) -> tuple[Rule, ...]:
     return tuple(Rule(((name, label),), name, label) for name in names for label in (1, -1))
 
 
-def translate(columns: Mapping[str, NDArray[np.int8]], rules: Iterable[Rule], rows: int) -> NDArray[np.int8]:
+def translate(columns: Mapping[str, Int8s], rules: Iterable[Rule], rows: int) -> Int8s:
     """(N, 47) int8 labels in the MAAD form: what the rules say in their order; what none says is 0, unknown.
 
     Args:

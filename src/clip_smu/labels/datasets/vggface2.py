@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Int8s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.faces.landmarks import Landmarks, read_landmarks, read_numbers
 from clip_smu.labels.datasets.rules import Rule, same, translate
@@ -174,7 +174,7 @@ def vggface2_labels(data: VggFace2) -> Labels:
         )
     images = [name for part in data.parts.values() for name in part.listed]
     identities = [name.partition("/")[0] for name in images]
-    columns: dict[str, NDArray[np.int8]] = {}
+    columns: dict[str, Int8s] = {}
     for name, file in data.attributes.items():
         columns[name] = np.zeros(len(images), dtype=np.int8)
         rows = _read_attribute(file)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+from clip_smu.arrays import Float32s
 
 
 def rgb(photo: Image.Image) -> Image.Image:
@@ -46,7 +47,7 @@ def _eight_bit(photo: Image.Image) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _range(photo: Image.Image, values: NDArray[np.float32], *, bits: int) -> tuple[float, float]:
+def _range(photo: Image.Image, values: Float32s, *, bits: int) -> tuple[float, float]:
     """The values of black and white: the format's own where it has them, else guessed from the data."""
     if photo.mode.startswith("I;") or photo.format == "PNG":
         return 0.0, 4095.0 if bits == 12 else 65535.0

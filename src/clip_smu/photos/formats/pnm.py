@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Pixels
+
 _BLANKS = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
 _HEADER = re.compile(rb"P([1-6])%(b)s+(\d{1,9})%(b)s+(\d{1,9})" % {b"b": _BLANKS})
 _MAXIMUM = re.compile(rb"%(b)s+(\d{1,5})" % {b"b": _BLANKS})
@@ -29,7 +31,7 @@ def size_of(data: bytes) -> tuple[int, int]:
     return int(header[2]), int(header[3])
 
 
-def read(data: bytes) -> NDArray[np.uint8]:
+def read(data: bytes) -> Pixels:
     """(H, W, 3) uint8; a level v of at most m becomes v / m * 255, rounded; in a PBM 1 is black.
 
     Raises:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clip_smu.arrays import Float64s
 from clip_smu.errors import InputError
 from clip_smu.report.figures.series import AucSeries
 from clip_smu.report.figures.style import MARKERS, Theme, drawn, new_figure, theme_of
@@ -157,7 +158,7 @@ def read_from_map(
     Raises:
         InputError: the shape is not (R, C), or there is no number.
     """
-    table: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+    table: Float64s = np.asarray(values, dtype=np.float64)
     if table.shape != (len(rows), len(columns)) or not np.isfinite(table).any():
         raise InputError(
             f"a heat map of {len(rows)} x {len(columns)} needs as many numbers, found {table.shape}"
@@ -215,14 +216,14 @@ def most_told(values: ArrayLike, count: int = _WIDE, *, neutral: float = 0.5) ->
     return sorted(int(k) for k in np.argsort(-far.mean(axis=0), kind="stable")[:count])
 
 
-def spread(values: ArrayLike, gap: float) -> NDArray[np.float64]:
+def spread(values: ArrayLike, gap: float) -> Float64s:
     """Values moved as little as keeps them ``gap`` apart, in their order; for labels beside points.
 
     Example:
         >>> spread([0.5, 0.5, 0.9], 0.1).round(2).tolist()
         [0.45, 0.55, 0.9]
     """
-    wanted: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+    wanted: Float64s = np.asarray(values, dtype=np.float64)
     order = np.argsort(wanted, kind="stable")
     blocks: list[list[float]] = []  # of neighbours that touch: sum of (wanted - place in block), count
     for value in wanted[order]:
@@ -243,7 +244,7 @@ def _start(block: list[float]) -> float:
     return block[0] / block[1]
 
 
-def _numbered(distance: NDArray[np.float64], count: int) -> list[tuple[int, int]]:
+def _numbered(distance: Float64s, count: int) -> list[tuple[int, int]]:
     """Cells whose number is written: the darkest of each row."""
     order = np.argsort(-np.nan_to_num(distance), axis=1, kind="stable")[:, :count]
     return [(r, int(c)) for r, row in enumerate(order) for c in row if np.isfinite(distance[r, c])]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float64s
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.metrics import MIN_CLASS, ece, reliability, roc_curve
@@ -195,9 +196,7 @@ def _one_attribute(axes: Axes, name: str, lines: Sequence[_Line], look: Theme) -
     axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
 
 
-def thinned(
-    x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def thinned(x: Float64s, y: Float64s) -> tuple[Float64s, Float64s]:
     """At most :data:`CURVE_POINTS` points of a rising curve from (0, 0) to (1, 1), the ends among them.
 
     Example:

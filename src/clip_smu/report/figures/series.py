@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_smu.arrays import Float64s
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.interpreter.methods import Method
 from clip_smu.interpreter.probe import Probe
 from clip_smu.metrics import MIN_CLASS
-
-Floats = NDArray[np.float64]
 
 _WAYS = {
     "multi-label": "multi-label",
@@ -41,9 +39,9 @@ class AucSeries:
     method: str
     way: str
     attributes: tuple[str, ...]
-    auc: Floats
-    low: Floats
-    high: Floats
+    auc: Float64s
+    low: Float64s
+    high: Float64s
 
     def with_auc(self, attributes: Sequence[str], auc: Sequence[float | None]) -> AucSeries:
         """The same names with other attributes and AUCs, and no intervals; ``None`` is NaN."""
