@@ -671,7 +671,9 @@ def test_wrong_input_says_what_was_expected_found_and_to_do(call, message: str) 
     assert ": " in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["roc", "intervals", "paired_tests", "calibration_error", "verification", "persons"])
+@pytest.mark.parametrize(
+    "name", ["roc", "intervals", "paired_tests", "calibration_error", "verification", "persons"]
+)
 def test_examples_run(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"clip_smu.metrics.{name}"))
     assert result.attempted and not result.failed
