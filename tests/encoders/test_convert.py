@@ -154,13 +154,13 @@ def test_a_folder_that_cannot_be_written(lightning: Path, tmp_path: Path) -> Non
         convert(lightning, "adaface-ir18", tmp_path / "file")
 
 
-@pytest.mark.parametrize("module", ["convert", "checkpoints", "nets.adaface", "nets.swinface", "nets.clip"])
+@pytest.mark.parametrize("module", ["convert", "checkpoints", "adaface", "swinface", "clip"])
 def test_without_torch_the_extra_is_named(module: str) -> None:
     code = f"""
 import sys
 sys.modules["torch"] = None
 try:
-    import clip_smu.{module}
+    import clip_smu.encoders.conversion.{module}
 except Exception as error:
     print(type(error).__name__, error)
 """

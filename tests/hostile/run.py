@@ -52,7 +52,7 @@ def run_case(case: Case, source: Path | None, work: Path) -> Outcome:
         "CLIP_SMU_CACHE": str(folder / "cache"),
     }
     if source is not None:
-        environment["PYTHONPATH"] = str(source)
+        environment["PYTHONPATH"] = str(source.resolve())
     command = [sys.executable, "-c", _MAIN, *map(str, arguments)]
     if case.shell:  # a pipe or a device around the command
         quoted = " ".join("'" + part.replace("'", "'\\''") + "'" for part in command)
@@ -70,10 +70,10 @@ def run_case(case: Case, source: Path | None, work: Path) -> Outcome:
     )
     wrong, peak, signalled = "", 0, False
     while True:
-        done, status, usage = os.wait4(process.pid, os.WNOHANG)
+        resident, peak = _resident(process.pid), max(peak, _peak(process.pid))
+        done, status = os.waitpid(process.pid, os.WNOHANG)
         if done:
             process.returncode = os.waitstatus_to_exitcode(status)
-            peak = max(peak, usage.ru_maxrss // 1024)
             break
         if case.signal is not None and not signalled and time.monotonic() - started > case.signal[0]:
             signalled = True
@@ -81,11 +81,9 @@ def run_case(case: Case, source: Path | None, work: Path) -> Outcome:
         if time.monotonic() - started > SECONDS:
             wrong = "hang"
             os.killpg(process.pid, signal.SIGKILL)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            peak = usage.ru_maxrss // 1024
+            process.returncode = os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
             break
-        if _resident(process.pid) > 2 * MIB:  # far over: do not take the machine down with it
+        if resident > 2 * MIB:  # far over: do not take the machine down with it
             os.killpg(process.pid, signal.SIGKILL)
         time.sleep(0.02)
     seconds = time.monotonic() - started
@@ -114,6 +112,15 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
+def _peak(pid: int) -> int:
+    """MiB at most until now; not wait4's figure, which a process inherits from the one that started it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -139,6 +146,8 @@ def main() -> int:
             counts = table[kind] = Counter()
             for case in some[:: options.every]:
                 outcome = run_case(case, options.source, work)
+                if outcome.wrong == "hang":  # once more: the machine may have been busy
+                    outcome = run_case(case, options.source, work)
                 counts["cases"] += 1
                 if outcome.wrong:
                     counts[

@@ -43,5 +43,15 @@ def test_pipes_devices_folders_and_nothing_are_refused_at_once(tmp_path: Path) -
             read_text(path, "a list")
 
 
+def test_a_line_without_end_is_one_short_line(tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text("a.jpg\n" + "a" * 65_536)
+    assert len(read_lines(file, "a list")) == 2
+    file.write_text("a.jpg\n" + "a" * 65_537)
+    with pytest.raises(InputError, match="65,537 characters on line 2") as caught:
+        read_lines(file, "a list")
+    assert len(str(caught.value)) < 400
+
+
 def test_separators() -> None:
     assert [separator_of(line) for line in ("a,b", "a;b;c", "a\tb", "a")] == [",", ";", "\t", ","]

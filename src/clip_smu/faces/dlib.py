@@ -20,6 +20,7 @@ from clip_smu.faces.detection import Detection
 
 # What the detectors look at takes 12 bytes a pixel (HOG) or a kilobyte (CNN).
 _HOG_PIXELS, _CNN_PIXELS = 100_000_000, 1_500_000
+_HOG_SIDE = 65_535  # pixels; with 130,000 across dlib writes beyond its memory
 
 # of the 68 points: the photo's left eye, its right eye, tip of the nose, left and right corner of the mouth
 _FIVE = (range(36, 42), range(42, 48), (30,), (48,), (54,))
@@ -86,7 +87,8 @@ class DlibDetector:
         """Faces of each photo, (H, W, 3) uint8 RGB, as the detector orders them.
 
         Raises:
-            ImageError: ``too-large``: it would have more than 100 megapixels after as many doublings as asked for.
+            ImageError: ``too-large``: it would have more than 100 megapixels, or 65,535 pixels a side, after as many
+                doublings as asked for.
         """
         return [
             [self._detection(photo, rectangle, score) for rectangle, score in self._find(photo)]
@@ -100,13 +102,14 @@ class DlibDetector:
             if self._cnn:
                 found = self._find_cnn(photo, upsample, math.sqrt(_CNN_PIXELS / pixels))
                 last |= pixels > _CNN_PIXELS  # doubled it would be shrunk to the same
-            elif pixels > _HOG_PIXELS:
+            elif pixels > _HOG_PIXELS or max(photo.shape) << upsample > _HOG_SIDE:
                 if len(self._rounds) > 1 and upsample:  # nobody asked for this doubling
                     return []
+                sides = f"{photo.shape[1] << upsample:,} x {photo.shape[0] << upsample:,}"
                 raise ImageError(
                     "too-large",
-                    f"expected at most {_HOG_PIXELS / 1e6:.0f} megapixels after {upsample} doublings, found "
-                    f"{pixels / 1e6:,.0f}: give a lower --upsample, or make the photo smaller",
+                    f"expected at most {_HOG_PIXELS / 1e6:.0f} megapixels and {_HOG_SIDE:,} pixels a side after "
+                    f"{upsample} doublings, found {sides}: give a lower --upsample, or make the photo smaller",
                 )
             else:
                 rectangles, scores, _ = self._detector.run(photo, upsample, 0.0)

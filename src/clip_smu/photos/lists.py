@@ -10,11 +10,10 @@ from pathlib import Path, PurePath
 
 from clip_smu.errors import InputError
 from clip_smu.photos.photo import Photo, utf8
-from clip_smu.storage.textfiles import read_lines
+from clip_smu.storage.textfiles import LONGEST_LINE, read_lines
 
 _LOOKED_FOR = 1000  # paths of which one at least must exist, if there are more
 _EMPTY = 100_000  # lines in a row without a path: an endless list
-_LONGEST = 1 << 16  # characters of a line; no path is longer
 
 
 def list_file(path: Path, typed: str) -> Iterator[Photo]:
@@ -42,8 +41,8 @@ def _lines(stream: BufferedReader, typed: str) -> Iterator[str]:
     expected = f'expected UTF-8 text, one path a line, found binary data in "{typed}"'
     empty = 0
     try:
-        while line := text.readline(_LONGEST):
-            if "\0" in line or len(line) == _LONGEST:
+        while line := text.readline(LONGEST_LINE):
+            if "\0" in line or len(line) == LONGEST_LINE:
                 raise InputError(f"{expected}: check it")
             stripped = line.strip()
             empty = 0 if stripped and not stripped.startswith("#") else empty + 1

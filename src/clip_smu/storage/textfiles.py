@@ -20,6 +20,7 @@ from clip_smu.errors import ClipSmuError, InputError
 
 MOST_BYTES = 1 << 30  # of a text that is read whole
 _LONGEST_HEADER = 1 << 20  # characters
+LONGEST_LINE = 1 << 16  # characters; no path is longer
 _BLOCK = 1 << 20  # bytes that are decoded at once where a text is not read whole
 
 _MARKS = (
@@ -101,9 +102,17 @@ def read_lines(path: str | Path, what: str, error: type[ClipSmuError] = InputErr
     """The lines of a text file that are not blank, each without blanks around it; see :func:`read_text`.
 
     Only the ends of lines that editors write part lines (not form feeds or Unicode's separators within a name).
+
+    Raises:
+        error: as :func:`read_text`, or a line of over 64 Ki characters.
     """
-    text = read_text(path, what, error).replace("\r\n", "\n").replace("\r", "\n")
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    lines = read_text(path, what, error).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_LINE:
+            raise error(
+                f"expected {what} at {path}, found {len(line):,} characters on line {number}: that is no such text"
+            )
+    return [line.strip() for line in lines if line.strip()]
 
 
 def not_text(
