@@ -40,7 +40,7 @@ def test_hog_refuses_more_doublings_than_memory_allows(
     monkeypatch.setattr(module, "_HOG_PIXELS", 2 * photo.shape[0] * photo.shape[1])
     (found,) = module.DlibDetector(module.Dlib(), upsample=0, landmarks=False).detect([photo])
     assert [face.box for face in found] == [face.box for face in usual]
-    with pytest.raises(ImageError, match="at most 1 megapixels .* after 1 doublings, found 1") as caught:
+    with pytest.raises(ImageError, match=r"at most 1 megapixels .* after 1 doublings, found 1") as caught:
         module.DlibDetector(module.Dlib(), upsample=1, landmarks=False).detect([photo])
     assert caught.value.reason == "too-large"
     by_itself = module.DlibDetector(module.Dlib(), landmarks=False)
