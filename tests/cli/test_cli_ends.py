@@ -328,7 +328,9 @@ def test_an_error_of_ours_names_its_place(
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 70
-    assert re.search(r"ValueError in interpreter/interpreter.py:\d+: odd. .*please report", capsys.readouterr().err)
+    assert re.search(
+        r"ValueError in interpreter/interpreter.py:\d+: odd. .*please report", capsys.readouterr().err
+    )
 
 
 def test_command_lines_that_cannot_be_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
