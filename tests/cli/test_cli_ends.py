@@ -382,6 +382,48 @@ def test_the_time_left_is_that_of_the_work_not_of_what_was_there(clock: _Clock) 
     assert pulse.line(clock.now) == "bytes: 1,048,576, at it for 1 s"
 
 
+def test_how_long_a_long_job_takes_is_told_once_after_its_first_seconds(
+    clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    pulse = show._Pulse()
+    pulse.tell("photos", 0, 13_233)
+    for second in range(60):
+        clock.now += 1
+        if second >= 5:  # five seconds for the model
+            pulse.tell("photos", 233 + 20 * (second - 4), 13_233)
+        if second == 6:
+            assert not told.getvalue()
+    assert told.getvalue() == "12:34:56 about 11 min for 13,233 photos\n"
+
+
+def test_how_long_a_fit_takes_is_that_of_all_trainings(
+    clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clip_smu.fitting import _overall
+
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    pulse = show._Pulse()
+    tell = _overall(pulse.tell, 6, 1000)
+    for step in range(200, 300):  # it goes on at 200
+        tell("fold 1 of 5", step, 1000)
+        clock.now += 0.1
+    assert told.getvalue() == "12:34:56 about 10 min for all trainings\n"
+    assert pulse.line(clock.now).startswith("fold 1 of 5: 299 of 1,000 (30%), about 71 s left")
+
+
+def test_a_short_job_foretells_nothing(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    pulse = show._Pulse()
+    for done in range(120):
+        pulse.tell("photos", done, 120)
+        clock.now += 0.1
+    assert not told.getvalue()
+
+
 @pytest.mark.parametrize("bars", [show.stage_bars, lambda: show.progress_bar("photos", 100)])
 def test_without_a_terminal_a_line_comes_whatever_the_job_does(
     bars: Callable[..., object], monkeypatch: pytest.MonkeyPatch

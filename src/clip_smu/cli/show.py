@@ -14,6 +14,9 @@ from typing import Any
 from clip_smu.storage.harmless import cell, visible
 
 FIRST_S, EVERY_S = 30.0, 60.0  # when a job without a terminal says where it is
+LONG_S = 15.0  # what takes longer is told at the start
+_MEASURED_S = 2.0  # of work, from which that is known
+_COUNTED = ("photos", "templates")  # stages that are called what they count
 _SETTLED_S = 2.0  # what is done before that was there already, and says nothing of the speed
 
 
@@ -147,39 +150,74 @@ def _watched(
 
 
 @dataclass
+class _Stage:
+    """How far one stage is; several may run at once, such as a fold and all trainings together."""
+
+    started: float
+    base: tuple[float, int]  # time and count from which the speed is measured
+    done: int = 0
+    total: int | None = None
+    first: tuple[float, int] | None = (
+        None  # time and count of the first work: whatever had to be loaded was there
+    )
+    judged: bool = False  # whether it is known if it takes long
+
+    def left(self, now: float, since: tuple[float, int]) -> float | None:
+        """Seconds left at the speed since a time and count; ``None``: not known."""
+        started, before = since
+        if not self.total or self.done <= before or now <= started:
+            return None
+        return (self.total - self.done) * (now - started) / (self.done - before)
+
+
+@dataclass
 class _Pulse:
     """Where the running command is; a thread says so every minute, whatever the command is busy with."""
 
     stage: str = ""
-    done: int = 0
-    total: int | None = None
-    started: float = field(default_factory=time.monotonic)  # of the stage
-    base: tuple[float, int] = (0.0, 0)  # time and count from which the speed is measured
-    logged: set[str] = field(default_factory=set)
+    stages: dict[str, _Stage] = field(default_factory=dict)
+    foretold: bool = False
 
     def tell(self, stage: str, done: int, total: int | None, *, log: bool = False) -> None:
         now = time.monotonic()
-        if stage != self.stage:
-            self.stage, self.started, self.base = stage, now, (now, done)
-            if log and stage not in self.logged:
-                self.logged.add(stage)
-                _line(stage)
-        if now - self.started < _SETTLED_S:
-            self.base = (now, done)
-        self.done, self.total = done, total
+        if log and stage not in self.stages:
+            _line(stage)
+        if stage not in self.stages or done < self.stages[stage].done:
+            self.stages[stage] = _Stage(now, (now, done))
+        at, self.stage = self.stages[stage], stage
+        if now - at.started < _SETTLED_S:
+            at.base = (now, done)
+        at.done, at.total = done, total
+        if not (self.foretold or at.judged):
+            self._foretell(stage, at, now)
+
+    def _foretell(self, stage: str, at: _Stage, now: float) -> None:
+        """Says once, after the first seconds of work, about how long it takes, where that is long."""
+        if at.first is None:
+            if at.done > at.base[1]:
+                at.first = (now, at.done)
+            return
+        left = at.left(now, at.first)
+        if left is None or at.total is None or now - at.first[0] < _MEASURED_S:
+            return
+        at.judged, self.foretold = True, left > LONG_S
+        if self.foretold:
+            span = _span(left + now - at.started)
+            counted = f"{at.total - at.base[1]:,} {stage}"
+            _line(f"about {span} for {counted if stage in _COUNTED else stage}")
 
     def line(self, now: float) -> str:
         """``photos: 1,200 of 13,233 (9 %), about 12 min left``."""
         if not self.stage:
             return "at work"
-        if not self.total or self.total == 1:
-            amount = f" {self.done:,}," if self.done and not self.total else ""
-            return f"{self.stage}:{amount} at it for {_span(now - self.started)}"
-        words = f"{self.stage}: {self.done:,} of {self.total:,} ({self.done / self.total:.0%})"
-        since, before = self.base
-        if self.done > before and now > since:
-            left = (self.total - self.done) * (now - since) / (self.done - before)
-            words += f", about {_span(left)} left" + ("" if self.done < self.total else " of it")
+        at = self.stages[self.stage]
+        if not at.total or at.total == 1:
+            amount = f" {at.done:,}," if at.done and not at.total else ""
+            return f"{self.stage}:{amount} at it for {_span(now - at.started)}"
+        words = f"{self.stage}: {at.done:,} of {at.total:,} ({at.done / at.total:.0%})"
+        left = at.left(now, at.base)
+        if left is not None:
+            words += f", about {_span(left)} left" + ("" if at.done < at.total else " of it")
         return words
 
 
