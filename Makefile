@@ -42,7 +42,7 @@ bench: $(VENV)/.dev
 default-interpreter: $(WORK)/check.json
 	$(BIN)/clip-smu extract $(LFW)/images.tar -e dlib -o $(WORK)/templates
 	$(BIN)/clip-smu fit $(WORK)/templates --labels $(LFW)/lfw_maad47.csv --train $(LFW)/train_list.txt \
-		--test $(LFW)/test_list.txt --feeding $(WORK)/check.json --name dlib-lfw -o $(WORK)/dlib-lfw
+		--test $(LFW)/test_list.txt --check $(WORK)/check.json --name dlib-lfw -o $(WORK)/dlib-lfw
 	rm -rf src/clip_smu/data/dlib-lfw
 	mkdir -p src/clip_smu/data
 	cp -r $(WORK)/dlib-lfw src/clip_smu/data/dlib-lfw

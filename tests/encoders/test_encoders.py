@@ -27,7 +27,7 @@ from clip_smu.encoders.cards import (
 from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.encoding import encode_photos
 from clip_smu.encoders.load import load_encoder
-from clip_smu.encoders.network import Network, feed
+from clip_smu.encoders.network import Network, preprocess
 from clip_smu.encoders.onnx import OnnxEncoder, box_crop, centre_crop
 from clip_smu.errors import EncoderError, ImageError, MissingExtraError
 from clip_smu.faces.alignment import crops as aligned_crops
@@ -202,7 +202,7 @@ def test_feed(crop: NDArray[np.uint8]) -> None:
     row = toy_card()
     row = replace(row, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))
     for channels in ("RGB", "BGR"):
-        pixels = feed(crop[None], replace(row, channels=channels))
+        pixels = preprocess(crop[None], replace(row, channels=channels))
         assert pixels.shape == (1, 3, SIDE, SIDE)
         assert pixels.dtype == np.float32
         ordered = crop if channels == "RGB" else crop[:, :, ::-1]
@@ -289,7 +289,7 @@ def test_axes_of_one_count_for_nothing(
     network = Network(path, toy_card())
     assert network.outputs == {"template": 3}
     photos = np.stack([crop, crop // 2, crop // 3])
-    found, norms = network.templates(feed(photos, toy_card()))
+    found, norms = network.templates(preprocess(photos, toy_card()))
     expected = photos.mean(axis=(1, 2))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     np.testing.assert_allclose(norms, np.linalg.norm(expected, axis=1), rtol=1e-4)
@@ -297,7 +297,7 @@ def test_axes_of_one_count_for_nothing(
 
 def test_a_network_for_one_face_may_leave_out_its_axis(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
     path = net(tmp_path / "toy.onnx", shape=(1, 3, SIDE, SIDE), axes=None)
-    found, _ = Network(path, toy_card()).templates(feed(np.stack([crop, crop // 2]), toy_card()))
+    found, _ = Network(path, toy_card()).templates(preprocess(np.stack([crop, crop // 2]), toy_card()))
     np.testing.assert_allclose(found, [crop.mean(axis=(0, 1)), (crop // 2).mean(axis=(0, 1))], rtol=1e-4)
 
 
@@ -308,7 +308,7 @@ def test_the_card_says_which_of_several_outputs_is_the_template(
     file = toml(tmp_path / "toy.toml", output="other")
     assert read_card(file).output == "other"
     for name, sign in (("template", 1), ("other", -1)):
-        found, _ = Network(path, toy_card(output=name)).templates(feed(crop[None], toy_card()))
+        found, _ = Network(path, toy_card(output=name)).templates(preprocess(crop[None], toy_card()))
         np.testing.assert_allclose(found[0], sign * crop.mean(axis=(0, 1)), rtol=1e-5)
     first, second, either = (toy_card(output=name) for name in ("template", "other", ""))
     assert differences(first, second) == ["output template, not other"]
@@ -318,7 +318,7 @@ def test_the_card_says_which_of_several_outputs_is_the_template(
 def test_half_precision(tmp_path: Path, crop: NDArray[np.uint8]) -> None:
     path = net(tmp_path / "toy.onnx", kind=onnx.TensorProto.FLOAT16)
     unit = toy_card(normalised=True)
-    found, _ = Network(path, unit).templates(feed(crop[None], unit))
+    found, _ = Network(path, unit).templates(preprocess(crop[None], unit))
     assert found.dtype == np.float32
     mean = crop.mean(axis=(0, 1))
     np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), rtol=2e-3)
@@ -491,7 +491,7 @@ def test_clip_preprocessing_is_the_official_one(golden: Path, astronaut: Path) -
     photo = decode(astronaut.read_bytes())
     tall = photo[:512, 100:420]
     for name, image in (("astronaut_every8", photo), ("astronaut_crop_100_0_420_512_every8", tall)):
-        pixels = feed(centre_crop(image, row.input_size)[None], row)[0]
+        pixels = preprocess(centre_crop(image, row.input_size)[None], row)[0]
         np.testing.assert_allclose(pixels[:, ::8, ::8], reference[name], atol=1e-5)
         if image is photo:
             found = [pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2))]

@@ -14,7 +14,7 @@ import pytest
 from sklearn import metrics as sk
 
 from clip_smu.encoders.cards import card
-from clip_smu.encoders.preprocessing import in_words
+from clip_smu.encoders.preprocessing import in_words, kept_check
 from clip_smu.errors import EncoderError, InputError, LabelError, TemplateError
 from clip_smu.evaluation import (
     METRICS,
@@ -521,22 +521,47 @@ def test_the_same_evaluation_is_read_back_another_is_refused(tmp_path: Path) -> 
         evaluate([toy_probe()], faces, labels, tmp_path / "mine", overwrite=True)
 
 
-def test_how_the_encoder_was_fed_is_kept(tmp_path: Path, command) -> None:
+def test_a_preprocessing_check_is_kept(tmp_path: Path, command) -> None:
     faces, labels = toy_data(80)
-    (tmp_path / "check.json").write_text(json.dumps(CHECK))
+    check = tmp_path / "check.json"
+    check.write_text(json.dumps(CHECK))
     kept = {key: value for key, value in CHECK.items() if key != "variants"} | {"tried": ["BGR"]}
-    given = evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0, feeding=tmp_path / "check.json")
-    assert given.manifest["feeding"] == kept
-    knows = replace(toy_interpreter(), provenance={"feeding": kept})  # as clip-smu fit --feeding leaves it
-    taken_over = evaluate([toy_probe(), knows], faces, labels, tmp_path / "f", rounds=0).manifest["feeding"]
+    given = evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0, preprocessing_check=check)
+    assert given.manifest["preprocessing_check"] == kept
+    knows = replace(
+        toy_interpreter(), provenance={"preprocessing_check": kept}
+    )  # as clip-smu fit --check leaves it
+    taken_over = evaluate([toy_probe(), knows], faces, labels, tmp_path / "f", rounds=0).manifest[
+        "preprocessing_check"
+    ]
     assert taken_over == kept | {"kept_by": knows.name}
     whose = f"encoder check that came with {knows.name}, on {kept['photos']:,} photos of whoever fitted it and not on"
     assert in_words(taken_over).startswith(whose)
     assert in_words(taken_over).endswith(in_words(kept).removeprefix("encoder check"))
-    assert evaluate([toy_probe()], faces, labels, tmp_path / "g", rounds=0).manifest["feeding"] is None
+    manifest = tmp_path / "e/evaluation.json"
+    manifest.write_text(
+        manifest.read_text().replace('"preprocessing_check"', '"feeding"')
+    )  # a folder of before
+    assert kept_check(read_evaluation(tmp_path / "e").manifest) == kept
+    before = replace(toy_interpreter(), provenance={"feeding": kept})
+    from_before = evaluate([before], faces, labels, tmp_path / "b", rounds=0).manifest["preprocessing_check"]
+    assert from_before == taken_over
+    assert (
+        evaluate([toy_probe()], faces, labels, tmp_path / "g", rounds=0).manifest["preprocessing_check"]
+        is None
+    )
     (tmp_path / "other.json").write_text(json.dumps(CHECK | {"encoder": "mbf"}))
-    with pytest.raises(InputError, match=r"a feeding check of toy, whose templates these are; .* is of mbf"):
-        evaluate([toy_probe()], faces, labels, tmp_path / "h", rounds=0, feeding=tmp_path / "other.json")
+    with pytest.raises(
+        InputError, match=r"a preprocessing check of toy, whose templates these are; .* is of mbf"
+    ):
+        evaluate(
+            [toy_probe()],
+            faces,
+            labels,
+            tmp_path / "h",
+            rounds=0,
+            preprocessing_check=tmp_path / "other.json",
+        )
     assert not (tmp_path / "h").exists()
 
 

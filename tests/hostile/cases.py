@@ -555,7 +555,7 @@ def _endless_cases(kit: Path) -> Iterator[Case]:
         ("interpret", kit / "face.png", "--landmarks", "X"), ("labels", "show", "X"), ("labels", "show", "L", "--list", "X"),
         ("labels", "show", "L", "--templates", "X"), ("probe", "X", "-l", "L", "-o", "o"), ("probe", "T", "-l", "X", "-o", "o"),
         ("probe", "T", "-l", "L", "--train", "X", "-o", "o"), ("evaluate", SHIPPED, "-t", "X", "-l", "L", "-o", "o"),
-        ("evaluate", SHIPPED, "-t", "T", "-l", "L", "-o", "o", "--feeding", "X"), ("reproduce", "X", "-o", "o"), ("pair", "X", "N"),
+        ("evaluate", SHIPPED, "-t", "T", "-l", "L", "-o", "o", "--check", "X"), ("reproduce", "X", "-o", "o"), ("pair", "X", "N"),
         ("pair", "N", "N", "--pairs", "X", "--calibration", "T"), ("report", "X", "-o", "r.html"),
         ("extract", kit / "face.png", "-e", "onnx:X", "-o", "o"), ("extract", kit / "face.png", "-e", "onnx:m.onnx", "--card", "X", "-o", "o"),
         ("encoders", "convert", "X", "--architecture", "adaface-ir50", "-o", "o"),

@@ -279,7 +279,7 @@ def test_prepare_reports_each_step(store: tuple[Path, Labels, list[str]]) -> Non
     assert len(done.templates) == len(done.labels) == 2
     assert set(done.labels[:, INDEX["Wearing_Hat"]].tolist()) == {0, 1}
     assert (done.joined.without_template, done.joined.without_label) == (1, 2)
-    assert done.report.feeding.startswith("dlib: dlib-chip, 150x150, RGB, mean 0, std 1")
+    assert done.report.preprocessing.startswith("dlib: dlib-chip, 150x150, RGB, mean 0, std 1")
     chosen = {tuple(prepare(folder, labels, only, seed=seed).templates.images) for seed in range(10)}
     assert len(chosen) > 5
 

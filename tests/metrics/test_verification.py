@@ -20,7 +20,7 @@ from clip_smu.encoders.cards import EncoderCard, write_card
 from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.heads import HeadReading, named
 from clip_smu.encoders.onnx import OnnxEncoder
-from clip_smu.encoders.preprocessing import check_feeding, find_photos
+from clip_smu.encoders.preprocessing import check_preprocessing, find_photos
 from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
 from clip_smu.errors import InputError
 from clip_smu.metrics.verification import (
@@ -252,7 +252,7 @@ def pairs_in(people: Path) -> Pairs:
 def test_misfed_is_found(people: Path, network: Path, row: EncoderCard, advice: list[str]) -> None:
     encoder = OnnxEncoder(row, network, EncoderOptions(align="none"))
     seen: list[int] = []
-    found = check_feeding(encoder, iter_photos([people]), pairs_in(people), progress=seen.append)
+    found = check_preprocessing(encoder, iter_photos([people]), pairs_in(people), progress=seen.append)
     assert sum(seen) == found.photos == 120
     assert found.rejected == {}
     assert found.figures.n_same == 150
@@ -263,7 +263,7 @@ def test_misfed_is_found(people: Path, network: Path, row: EncoderCard, advice: 
         assert any(words in line for line in found.misfed), found.misfed
     assert "alignment" not in {variant.field for variant in found.variants}  # nothing was aligned
     assert json.loads(json.dumps(found.to_dict()))["encoder"] == "toy"
-    plain = check_feeding(encoder, iter_photos([people]), pairs_in(people), variant_pairs=0)
+    plain = check_preprocessing(encoder, iter_photos([people]), pairs_in(people), variant_pairs=0)
     assert plain.variants == ()
     assert plain.figures == found.figures
 
@@ -285,14 +285,14 @@ def test_check_counts_what_gave_nothing(people: Path, network: Path, tmp_path: P
     Image.new("RGB", (SIDE, SIDE + 1)).save(tmp_path / "people" / "p01" / "1.png")
     encoder = OnnxEncoder(RIGHT, network, EncoderOptions(align="none"))
     pairs = pairs_in(people)
-    found = check_feeding(encoder, iter_photos([tmp_path / "people"]), pairs, variant_pairs=100)
+    found = check_preprocessing(encoder, iter_photos([tmp_path / "people"]), pairs, variant_pairs=100)
     assert found.rejected == {"empty": 1, "not-a-crop": 1}
     lost = {"p00/0.png", "p01/1.png"}
     gone = sum(bool(lost & {a, b}) for a, b in zip(pairs.first, pairs.second, strict=True))
     assert found.pairs_left_out == gone
     (tmp_path / "people" / "p02" / "2.png").unlink()
     with pytest.raises(InputError, match=r"1 of 120 are not there, the first: p02/2\.png"):
-        check_feeding(encoder, iter_photos([tmp_path / "people"]), pairs)
+        check_preprocessing(encoder, iter_photos([tmp_path / "people"]), pairs)
 
 
 def test_commands(people: Path, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

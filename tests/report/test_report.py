@@ -263,8 +263,8 @@ def test_templates_of_a_misfed_encoder_are_told(
     evaluations: tuple[Evaluation, Evaluation], tmp_path: Path
 ) -> None:
     check = {"encoder": "dlib", "figures": {"accuracy": 0.9}, "photos": 9, "rejected": {}, "tried": ["BGR"]}
-    for advice, words in (([], "no better way"), (["set channels to BGR"], "set channels to BGR")):
-        fed = {**evaluations[0].manifest, "feeding": {**check, "misfed": advice}}
+    for advice, words in (([], "no better preprocessing"), (["set channels to BGR"], "set channels to BGR")):
+        fed = {**evaluations[0].manifest, "preprocessing_check": {**check, "misfed": advice}}
         write_evaluation(replace(evaluations[0], manifest=fed), tmp_path / f"e{len(advice)}")
         found = report(tmp_path / f"e{len(advice)}", tmp_path / f"{len(advice)}.html")
         assert words in found.content["measured"]["encoders"][0]["fed"]

@@ -198,7 +198,7 @@ def test_a_run_from_photos_finds_out_that_its_encoder_is_misfed(data: Path, tmp_
         "toy/evaluation/evaluation.json",
     ):
         assert told in (output / file).read_text(), file
-    assert made.done == 5  # templates, feeding, the fit, evaluation, confounds
+    assert made.done == 5  # templates, preprocessing check, the fit, evaluation, confounds
 
 
 def test_a_check_of_photos_without_folders_takes_persons_from_the_labels(tmp_path: Path) -> None:

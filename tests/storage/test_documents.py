@@ -192,7 +192,7 @@ def _plan_toml(values: dict[str, Any]) -> str:
     return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items() if value is not None)
 
 
-def test_any_field_of_a_feeding_check(tmp_path: Path) -> None:
+def test_any_field_of_a_preprocessing_check(tmp_path: Path) -> None:
     values = {
         "encoder": "toy", "figures": {"accuracy": 0.99}, "photos": 4, "rejected": {"no-face": 1},
         "misfed": ["toy is mis-fed"], "variants": [{"name": "channels BGR"}],

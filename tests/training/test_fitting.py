@@ -312,7 +312,7 @@ def test_evidence_on_a_test_list(tmp_path: Path) -> None:
         fit(table, labels, tmp_path / "no", train=table.images[:158], test=table.images[158:], config=TINY)
 
 
-def test_a_feeding_check_is_kept_with_the_evidence(tmp_path: Path) -> None:
+def test_a_preprocessing_check_is_kept_with_the_evidence(tmp_path: Path) -> None:
     check = {
         "encoder": "toy",
         "figures": {"accuracy": 0.987},
@@ -321,15 +321,17 @@ def test_a_feeding_check_is_kept_with_the_evidence(tmp_path: Path) -> None:
         "misfed": ["swap the channels"],
     }
     (tmp_path / "check.json").write_text(json.dumps(check | {"variants": [{"name": "BGR"}]}))
-    made = fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
-    assert made.provenance["feeding"] == check | {"tried": ["BGR"]}
+    made = fit(*toy_data(120), tmp_path / "it", config=TINY, preprocessing_check=tmp_path / "check.json")
+    assert made.provenance["preprocessing_check"] == check | {"tried": ["BGR"]}
     assert "accuracy 98.70%; swap the channels" in (tmp_path / "it/README.md").read_text()
     (tmp_path / "check.json").write_text(json.dumps(check | {"encoder": "mbf", "variants": []}))
-    with pytest.raises(InputError, match=r"a feeding check of toy, whose templates these are; .* is of mbf"):
-        fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
+    with pytest.raises(
+        InputError, match=r"a preprocessing check of toy, whose templates these are; .* is of mbf"
+    ):
+        fit(*toy_data(120), tmp_path / "it", config=TINY, preprocessing_check=tmp_path / "check.json")
     (tmp_path / "check.json").write_text("[]")
     with pytest.raises(InputError, match="is not what clip-smu encoders check --json prints"):
-        fit(*toy_data(120), tmp_path / "it", config=TINY, feeding=tmp_path / "check.json")
+        fit(*toy_data(120), tmp_path / "it", config=TINY, preprocessing_check=tmp_path / "check.json")
 
 
 def test_refuses(tmp_path: Path) -> None:

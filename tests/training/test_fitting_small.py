@@ -128,7 +128,7 @@ def test_provenance_says_what_was_done(tmp_path: Path) -> None:
     assert said["steps"] == 12
     assert said["context"] > 10
     assert said["evidence_from"].startswith("48 training faces, each scored by a text encoder")
-    assert said["feeding"] is None
+    assert said["preprocessing_check"] is None
     assert said["verdicts"]["chosen_error_rate"] == 0.1
     assert set(said["versions"]) == {"clip-smu", "torch", "transformers", "numpy"}
     assert (

@@ -14,7 +14,7 @@ from clip_smu.cli.show import byte_bar, note, note_left_out, progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
-    from clip_smu.encoders.preprocessing import Feeding
+    from clip_smu.encoders.preprocessing import PreprocessingCheck
 
 app = typer.Typer(
     help="The face recognition models whose templates can be read: list, show, pull, convert, check.",
@@ -144,7 +144,7 @@ def check(
     ] = False,
     count: Annotated[int, typer.Option(min=4, help="Pairs to draw with --identities.")] = 6000,
     variant_pairs: Annotated[
-        int, typer.Option(min=0, help="Pairs on which other feeding is tried; 0 for none.")
+        int, typer.Option(min=0, help="Pairs on which other preprocessing is tried; 0 for none.")
     ] = 1000,
     card: Card = None,
     detector: Detector = None,
@@ -154,10 +154,10 @@ def check(
     seed: Annotated[int, typer.Option(help="Of the pairs drawn.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Verify persons with an encoder, and find out whether it is fed wrongly."""
+    """Verify persons with an encoder, and find out whether its preprocessing is wrong."""
     from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.encoders.load import load_encoder
-    from clip_smu.encoders.preprocessing import check_feeding
+    from clip_smu.encoders.preprocessing import check_preprocessing
     from clip_smu.metrics.verification import pairs_of_identities, read_pairs
     from clip_smu.photos import iter_photos
 
@@ -172,7 +172,7 @@ def check(
         chosen = pairs_of_identities([(photo.name, photo.identity) for photo in known], count, seed)
     loaded = load_encoder(encoder, options, card_file=card, threads=threads or os.cpu_count() or 1)
     with progress_bar("photos", len({*chosen.first, *chosen.second})) as progress:
-        found = check_feeding(loaded, known, chosen, variant_pairs=variant_pairs, progress=progress)
+        found = check_preprocessing(loaded, known, chosen, variant_pairs=variant_pairs, progress=progress)
     if as_json:
         write(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
@@ -211,7 +211,7 @@ def heads(
         raise typer.Exit(1)
 
 
-def _show(found: Feeding) -> None:
+def _show(found: PreprocessingCheck) -> None:
     figures = found.figures
     lost = ", ".join(f"{count} {reason}" for reason, count in found.rejected.items())
     write(
@@ -226,7 +226,7 @@ def _show(found: Feeding) -> None:
     if found.compared is not None:
         write("")
         write(
-            f"{'fed otherwise, same pairs':34} {'accuracy':>8} {'AUC':>8} {'same':>7} {chr(100) + chr(39):>7}  p of d'"
+            f"{'preprocessing, same pairs':34} {'accuracy':>8} {'AUC':>8} {'same':>7} {chr(100) + chr(39):>7}  p of d'"
         )
         rows = [("as the card says", found.compared, None)]
         rows += [(one.name, one.figures, one) for one in found.variants]  # type: ignore[misc]
@@ -238,7 +238,7 @@ def _show(found: Feeding) -> None:
             )
             write(f"{name:34} {row.accuracy:8.2%} {row.auc:8.5f} {row.mean_same:7.3f} {row.d_prime:7.3f} {p}")
         if not found.misfed:
-            write("fed right: no other feeding separates persons significantly better")
+            write("preprocessing right: no other separates persons significantly better")
     for advice in found.misfed:
         note(advice)
 

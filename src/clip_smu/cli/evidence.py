@@ -56,7 +56,7 @@ def evaluate(
         ),
     ] = None,
     names: Annotated[str, typer.Option(help="Names of the methods, with commas; default, their own.")] = "",
-    feeding: Annotated[
+    check: Annotated[
         str | None,
         typer.Option(
             help="JSON of clip-smu encoders check --json, kept with the evidence; default, an interpreter's own."
@@ -77,7 +77,7 @@ def evaluate(
     column: Column = None,
 ) -> None:
     """Measure how well interpreters and probes read labelled templates."""
-    from clip_smu.encoders.preprocessing import in_words
+    from clip_smu.encoders.preprocessing import in_words, kept_check
     from clip_smu.evaluation import evaluate as run
 
     _one_form(as_json, as_csv)
@@ -85,7 +85,7 @@ def evaluate(
         made = run(
             methods, store(templates, column), labels, output,
             only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,
-            feeding=feeding, hide=hide, rounds=rounds, seed=seed, overwrite=overwrite, progress=progress,
+            preprocessing_check=check, hide=hide, rounds=rounds, seed=seed, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:
         write(json.dumps(finite({**made.manifest, "rows": made.table.to_pylist()}), ensure_ascii=False))
@@ -95,7 +95,7 @@ def evaluate(
         _show_evaluation(made)
     _warn(made)
     if not (as_json or as_csv):
-        write(in_words(made.manifest.get("feeding")))
+        write(in_words(kept_check(made.manifest)))
         write(f"{len(made)} photos of {made.manifest['persons']} persons; written to {output}")
 
 
@@ -206,12 +206,14 @@ def _show_evaluation(made: Evaluation) -> None:
 
 
 def _warn(made: Evaluation) -> None:
+    from clip_smu.encoders.preprocessing import kept_check
+
     left = {what: count for what, count in made.manifest["join"].items() if count and what not in _EXPECTED}
     if left:
         note(f"left out: {', '.join(f'{count} {what}' for what, count in left.items())}")
     for text in made.manifest.get("left_out", ()):
         note(text)
-    for advice in (made.manifest.get("feeding") or {}).get("misfed", ()):
+    for advice in (kept_check(made.manifest) or {}).get("misfed", ()):
         note(advice)
     if made.manifest["train"] is None:
         note(f"whether these persons were fitted on was {made.manifest['training_persons']}")

@@ -84,7 +84,7 @@ def fit(
     test: Annotated[
         str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
     ] = None,
-    feeding: Annotated[
+    check: Annotated[
         str | None, typer.Option(help="JSON of clip-smu encoders check --json, kept with the evidence.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
@@ -134,7 +134,7 @@ def fit(
     with stage_bars() as progress:
         made = run(
             store(templates, column), labels, output,
-            train=train, test=test, config=settings, feeding=feeding, name=name,
+            train=train, test=test, config=settings, preprocessing_check=check, name=name,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write_fitted(made.name, made.evidence, made.provenance, error_rate, output)

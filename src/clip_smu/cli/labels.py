@@ -98,7 +98,11 @@ def prepare(
     names = None if only is None else read_list(only)
     done = run(store(templates, column), read_labels(labels), names, unique=not keep_all, seed=seed)
     if as_json:
-        write(json.dumps({"feeding": done.report.feeding, "steps": done.report.rows()}, ensure_ascii=False))
+        write(
+            json.dumps(
+                {"preprocessing": done.report.preprocessing, "steps": done.report.rows()}, ensure_ascii=False
+            )
+        )
     else:
         _show_steps(done.report)
     for text in done.joined.notes:
@@ -144,5 +148,5 @@ def _show_steps(report: PreparationReport) -> None:
     show_table(table)
     kept = report.after / report.before if report.before else 0.0
     write(f"{report.after} of {report.before} photos remain ({kept:.1%})")
-    if report.feeding:
-        write(f"fed as the card says: {report.feeding}")
+    if report.preprocessing:
+        write(f"preprocessing, by the card: {report.preprocessing}")

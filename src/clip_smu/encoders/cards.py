@@ -104,7 +104,7 @@ class EncoderCard:
 
 
 # what changes templates; name and sha256, which say whose they are, are compared apart, and licences and papers never
-_FEEDING = ("dim", "input_size", "channels", "mean", "std", "alignment", "fit", "normalised")
+_PREPROCESSING = ("dim", "input_size", "channels", "mean", "std", "alignment", "fit", "normalised")
 
 
 def differences(own: EncoderCard, other: EncoderCard) -> list[str]:
@@ -116,7 +116,7 @@ def differences(own: EncoderCard, other: EncoderCard) -> list[str]:
         >>> differences(card("dlib"), dataclasses.replace(card("dlib"), paper="another", channels="BGR"))
         ['channels RGB, not BGR']
     """
-    pairs = [(name, getattr(own, name), getattr(other, name)) for name in _FEEDING]
+    pairs = [(name, getattr(own, name), getattr(other, name)) for name in _PREPROCESSING]
     if own.output and other.output:  # left out, it is the only one
         pairs.append(("output", own.output, other.output))
     found = [(name, a, b) for name, a, b in pairs if not _same(a, b)]

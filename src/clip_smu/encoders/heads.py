@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Float32s
-from clip_smu.encoders.network import feed
+from clip_smu.encoders.network import preprocess
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
 from clip_smu.errors import EncoderError, ImageError
@@ -64,7 +64,7 @@ def read_heads(encoder: OnnxEncoder, photos: Iterable[Photo]) -> Iterator[HeadRe
         except ImageError as error:
             yield HeadReading(photo.name, 0, {}, error)
             continue
-        pixels = feed(np.stack([crop.pixels for crop in crops]), encoder.card)
+        pixels = preprocess(np.stack([crop.pixels for crop in crops]), encoder.card)
         (logits,) = encoder.network.run(pixels, [OUTPUT])
         for number, row in enumerate(logits):
             yield HeadReading(photo.name, number, named(row))

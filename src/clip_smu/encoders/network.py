@@ -55,7 +55,7 @@ class Network:
         self._output = self._template_output()
 
     def templates(self, pixels: Float32s) -> tuple[Float32s, Float32s]:
-        """Templates (N, d) and norms (N,) of pixels (N, 3, H, W), as :func:`feed` makes them.
+        """Templates (N, d) and norms (N,) of pixels (N, 3, H, W), as :func:`preprocess` makes them.
 
         Raises:
             FloatingPointError: the network gives numbers that are not finite.
@@ -173,7 +173,7 @@ def _width(output: Any, size: int) -> int | None:
     return width if width == max(output.shape[1:], default=1) else None
 
 
-def feed(crops: Pixels, card: EncoderCard) -> Float32s:
+def preprocess(crops: Pixels, card: EncoderCard) -> Float32s:
     """Crops as a network wants them.
 
     Args:

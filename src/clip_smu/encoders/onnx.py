@@ -12,7 +12,7 @@ import numpy as np
 from clip_smu.arrays import Float32s, Pixels
 from clip_smu.encoders.cards import EncoderCard
 from clip_smu.encoders.encoder import EncoderOptions, Face
-from clip_smu.encoders.network import BATCH, Network, feed
+from clip_smu.encoders.network import BATCH, Network, preprocess
 from clip_smu.errors import EncoderError, ImageError
 from clip_smu.faces.alignment import Fit, similarity, warp
 from clip_smu.faces.detection import Detection, order
@@ -128,7 +128,7 @@ class OnnxEncoder:
     ) -> tuple[Float32s, Float32s]:
         """Templates (N, d) and norms (N,) of crops; ``card`` feeds them otherwise than its own says."""
         pieces = [
-            self.network.templates(feed(np.stack(crops[start : start + BATCH]), card or self.card))
+            self.network.templates(preprocess(np.stack(crops[start : start + BATCH]), card or self.card))
             for start in range(0, len(crops), BATCH)
         ]
         if not pieces:

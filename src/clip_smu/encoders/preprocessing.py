@@ -1,10 +1,10 @@
-"""Is an encoder fed right? Verification as its card says, beside the same network fed otherwise."""
+"""Is an encoder's preprocessing right? Verification as its card says, beside the same network given other pixels."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,13 @@ _NORMALISATIONS = (
 
 
 class FiguresForm(msgspec.Struct):
-    """Of a check of how an encoder is fed."""
+    """Of a preprocessing check."""
 
     accuracy: Share
 
 
-class FeedingForm(msgspec.Struct):
-    """What evidence keeps of such a check; see :func:`clip_smu.encoders.preprocessing.read_check`."""
+class PreprocessingCheckForm(msgspec.Struct):
+    """What evidence keeps of such a check; see :func:`read_check`."""
 
     encoder: str
     figures: FiguresForm
@@ -53,9 +53,21 @@ class FeedingForm(msgspec.Struct):
     tried: list[str]
 
 
+class KeepsCheck(msgspec.Struct):
+    """Evidence on disk that keeps such a check, or ``None``; before 2026-11-25 its key was ``feeding``."""
+
+    preprocessing_check: PreprocessingCheckForm | None = None
+    feeding: PreprocessingCheckForm | None = None
+
+
+def kept_check(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The preprocessing check that a provenance or an ``evaluation.json`` keeps, under its new or its old key."""
+    return evidence.get("preprocessing_check") or evidence.get("feeding")
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The same network, fed in one other way.
+    """The same network with one other preprocessing.
 
     Attributes:
         name: what was changed.
@@ -74,17 +86,17 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Feeding:
+class PreprocessingCheck:
     """What a check found.
 
     Attributes:
         encoder: name of its card.
-        figures: as fed by the card, on all pairs whose photos both show a face.
+        figures: as the card says, on all pairs whose photos both show a face.
         photos, rejected: photos asked for, and how many of them gave no template, by reason.
         pairs_left_out: pairs with such a photo.
-        compared: figures as fed by the card on the pairs that the variants saw.
-        variants: empty where an encoder cannot be fed otherwise.
-        misfed: what to change in the card, one sentence for each better variant; empty: fed right.
+        compared: figures as the card says on the pairs that the variants saw.
+        variants: empty where an encoder has no other preprocessing.
+        misfed: what to change in the card, one sentence for each better variant; empty: right.
     """
 
     encoder: str
@@ -101,15 +113,15 @@ class Feeding:
         return dataclasses.asdict(self)
 
 
-def check_feeding(
+def check_preprocessing(
     encoder: Encoder,
     photos: Iterable[Photo],
     pairs: Pairs,
     *,
     variant_pairs: int = VARIANT_PAIRS,
     progress: Callable[[int], None] | None = None,
-) -> Feeding:
-    """Verifies persons with an encoder as its card says, and for an ONNX encoder fed otherwise too.
+) -> PreprocessingCheck:
+    """Verifies persons with an encoder as its card says, and for an ONNX encoder with other preprocessing too.
 
     Photos are detected and aligned once; the variants (channels swapped, other normalisations, the
     detector's box instead of landmarks) see the same faces. A variant counts as better when its separation
@@ -157,11 +169,11 @@ def check_feeding(
     figures = verification(_scores(usable, templates), usable.same, usable.folds)
     left_out = len(pairs) - len(usable)
     if not isinstance(encoder, OnnxEncoder) or tried is None:
-        return Feeding(encoder.card.name, figures, len(names), rejected, left_out, None, (), ())
+        return PreprocessingCheck(encoder.card.name, figures, len(names), rejected, left_out, None, (), ())
     tried = _usable(tried, templates)
     as_card = _scores(tried, templates)
     variants = _judged(_variants(encoder, tried, kept, as_card))
-    return Feeding(
+    return PreprocessingCheck(
         encoder.card.name,
         figures,
         len(names),
@@ -183,13 +195,13 @@ def read_check(path: str | Path, encoder: str | None = None) -> dict[str, Any]:
     Raises:
         InputError: no such file, another content, or a check of another encoder.
     """
-    values = read_json(Path(path), "a feeding check")
+    values = read_json(Path(path), "a preprocessing check")
     form = checked(values, _Printed, f"{path} is not what clip-smu encoders check --json prints")
     kept = {key: values[key] for key in ("encoder", "figures", "photos", "rejected", "misfed")}
     kept["tried"] = [variant.name for variant in form.variants]
     if encoder is not None and kept["encoder"] != encoder:
         raise InputError(
-            f"expected a feeding check of {encoder}, whose templates these are; {path} is of {kept['encoder']}: "
+            f"expected a preprocessing check of {encoder}, whose templates these are; {path} is of {kept['encoder']}: "
             f"run clip-smu encoders check on {encoder}"
         )
     return kept
@@ -211,7 +223,7 @@ class _Printed(msgspec.Struct):
 
 
 def in_words(check: dict[str, Any] | None) -> str:
-    """What was found of how an encoder is fed, and on whose photos; ``None``: nothing was.
+    """What was found of an encoder's preprocessing, and on whose photos; ``None``: nothing was.
 
     Args:
         check: as :func:`read_check` gives it; with ``kept_by``, the method that it came with, where an evaluation took
@@ -219,17 +231,17 @@ def in_words(check: dict[str, Any] | None) -> str:
 
     Example:
         >>> in_words(None)
-        'how the encoder was fed was not checked (`clip-smu encoders check`)'
+        "the encoder's preprocessing was not checked (`clip-smu encoders check`)"
     """
     if check is None:
-        return "how the encoder was fed was not checked (`clip-smu encoders check`)"
-    fed_right = "no better way of feeding it was found" if check["tried"] else "it can be fed in one way only"
-    verdict = "; ".join(check["misfed"]) or fed_right
+        return "the encoder's preprocessing was not checked (`clip-smu encoders check`)"
+    right = "no better preprocessing was found" if check["tried"] else "it has only one preprocessing"
+    verdict = "; ".join(check["misfed"]) or right
     of = ""
     if check.get("kept_by"):  # an evaluation on other photos than the interpreter's
         of = (
             f" that came with {check['kept_by']}, on {check['photos']:,} photos of whoever fitted it and not on those "
-            "evaluated here (--feeding gives one of these)"
+            "evaluated here (--check gives one of these)"
         )
     return f"encoder check{of}: verification accuracy {check['figures']['accuracy']:.2%}; {verdict}"
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s, Int8s
-from clip_smu.encoders.preprocessing import FeedingForm
+from clip_smu.encoders.preprocessing import KeepsCheck
 from clip_smu.errors import InputError
 from clip_smu.metrics.persons import persons_apart
 from clip_smu.storage.documents import Count, Name, checked, read_json
@@ -171,7 +171,7 @@ class _MethodForm(msgspec.Struct):
     objective: str | None = None
 
 
-class _Form(msgspec.Struct):
+class _Form(KeepsCheck, kw_only=True):
     """Those parts of evaluation.json that reports and commands use; others may be anything."""
 
     format: int
@@ -180,9 +180,8 @@ class _Form(msgspec.Struct):
     photos: Count = 0
     persons: Count = 0
     training_persons: str = ""
-    feeding: FeedingForm | None = None
-    join: dict[str, Count] = {}
-    unusable: dict[str, Count] = {}
+    join: dict[str, Count] = msgspec.field(default_factory=dict)
+    unusable: dict[str, Count] = msgspec.field(default_factory=dict)
     train: dict[str, Any] | None = None
     command: str = ""
 

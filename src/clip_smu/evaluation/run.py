@@ -18,7 +18,7 @@ import numpy as np
 
 from clip_smu.arrays import Float32s, Indices
 from clip_smu.encoders.cards import differences
-from clip_smu.encoders.preprocessing import read_check
+from clip_smu.encoders.preprocessing import kept_check, read_check
 from clip_smu.errors import EncoderError, InputError, TemplateError
 from clip_smu.evaluation.folder import (
     FORMAT,
@@ -79,7 +79,7 @@ def evaluate(
     only: Sequence[str] | str | Path | None = None,
     train: Sequence[str] | str | Path | None = None,
     names: Sequence[str] | None = None,
-    feeding: str | Path | None = None,
+    preprocessing_check: str | Path | None = None,
     hide: Hide = (),
     rounds: int | None = None,
     seed: int = 0,
@@ -100,8 +100,8 @@ def evaluate(
         train: names of the photos that the methods were fitted on, or of their persons (a list, or a file with one
             name a line); these persons may not be evaluated on.
         names: of the methods; default, their own.
-        feeding: JSON of ``clip-smu encoders check --json`` for the templates' encoder, kept with the evidence; default,
-            the one that an interpreter among the methods was fitted with.
+        preprocessing_check: JSON of ``clip-smu encoders check --json`` for the templates' encoder, kept with the
+            evidence; default, the one that an interpreter among the methods was fitted with.
         hide: attributes, groups or categories to leave out, by name.
         rounds: resamples for the intervals, see :func:`clip_smu.evaluation.metric_table`.
         seed: of the resamples.
@@ -140,9 +140,11 @@ def evaluate(
     kept = [
         {**check, "kept_by": name}
         for name, one in zip(called, loaded, strict=True)
-        if (check := one.provenance.get("feeding"))
+        if (check := kept_check(one.provenance))
     ]
-    fed = read_check(feeding, loaded[0].encoder) if feeding is not None else next(iter(kept), None)
+    checked = next(iter(kept), None)
+    if preprocessing_check is not None:
+        checked = read_check(preprocessing_check, loaded[0].encoder)
     job: dict[str, Any] = {
         "command": "evaluate",
         "version": version("clip-smu"),
@@ -154,7 +156,7 @@ def evaluate(
         "attributes": list(attributes),
         "rounds": rounds,
         "seed": seed,
-        "feeding": fed,
+        "preprocessing_check": checked,
     }
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
@@ -194,7 +196,7 @@ def evaluate(
         else {"path": _where(only), "sha256": job["only"], "photos": len(set(wanted))},
         "train": None if fitted is None else {"path": _where(train), "sha256": job["train"]},
         "training_persons": seen,
-        "feeding": fed,
+        "preprocessing_check": checked,
         "join": photos.report,
         "left_out": photos.notes,
         "unusable": photos.unusable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from clip_smu.encoders.preprocessing import in_words
+from clip_smu.encoders.preprocessing import in_words, kept_check
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.storage.files import atomic
 from clip_smu.words.attributes import by_name
@@ -30,7 +30,7 @@ well the reading agrees with those labels. A reading is what a *template* gives 
 ## How it was made
 - trained on {faces} faces of {persons} persons; left out: {left_out}
 - evidence from {evidence_from}
-- {feeding}
+- {preprocessing_check}
 - seed {seed}, {steps} steps, {seconds} s on {machine}
 - {versions}
 
@@ -74,7 +74,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
         **{key: made["trained_on"][key] for key in ("faces", "persons")},
         left_out=_left_out(made["trained_on"]),
         evidence_from=made["evidence_from"],
-        feeding=in_words(made.get("feeding")),
+        preprocessing_check=in_words(kept_check(made)),
         seed=made["config"]["seed"],
         steps=made["steps"],
         seconds=made["seconds"],

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clip_smu.encoders.preprocessing import FeedingForm
+from clip_smu.encoders.preprocessing import KeepsCheck
 from clip_smu.storage.documents import Count, Dim, Finite, Name, Positive, Sha256, Share
 from clip_smu.templates.likeness import LikenessForm
 from clip_smu.words.attributes import NAMES
@@ -46,7 +46,7 @@ class AttributeForm(msgspec.Struct):
             raise ValueError(f"expected red below green, got {self.not_encoded_at} and {self.encoded_at}")
 
 
-class ProvenanceForm(msgspec.Struct):
+class ProvenanceForm(KeepsCheck):
     """Those parts of a provenance that reports, cards and commands use; others may be anything."""
 
     job: str | None = None
@@ -56,7 +56,6 @@ class ProvenanceForm(msgspec.Struct):
     evidence_from: str = ""
     trained_on: dict[str, float | str | None] | None = None
     calibrated_on: dict[str, float | str | None] | None = None
-    feeding: FeedingForm | None = None
     verdicts: dict[str, float | None] | None = None
     config: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None

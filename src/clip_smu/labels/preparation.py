@@ -47,11 +47,11 @@ class PreparationReport:
 
     Attributes:
         steps: in the order they were taken; each begins with what the one before it left.
-        feeding: how the encoder was fed, by its card; "" where there is no card.
+        preprocessing: the encoder's, by its card; "" where there is no card.
     """
 
     steps: tuple[Step, ...]
-    feeding: str = ""
+    preprocessing: str = ""
 
     @property
     def before(self) -> int:
@@ -134,7 +134,7 @@ def prepare(
     for name, gone in removed:
         steps.append(Step(name, count, gone, count - gone))
         count -= gone
-    report = PreparationReport(tuple(steps), _feeding(table))
+    report = PreparationReport(tuple(steps), _preprocessing(table))
     return Prepared(joined.templates.take(chosen), joined.labels[chosen], report, joined)
 
 
@@ -149,7 +149,7 @@ _REASONS = {
 }
 
 
-def _feeding(templates: Templates) -> str:
+def _preprocessing(templates: Templates) -> str:
     card = templates.card
     if card is None:
         return ""

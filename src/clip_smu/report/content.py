@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from clip_smu.encoders.preprocessing import in_words
+from clip_smu.encoders.preprocessing import in_words, kept_check
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.interpreter.interpreter import DEFAULT
@@ -254,8 +254,8 @@ def _measured(source: Source, lead: Values, labels_are: str | None) -> Values:
 
 
 def _encoder(name: str, photos: int, dim: int | None, record: Mapping[str, Any]) -> Values:
-    """An encoder's row; ``record`` is what holds the check of how it was fed."""
-    check = record.get("feeding")
+    """An encoder's row; ``record`` is what holds the check of its preprocessing."""
+    check = kept_check(record)
     return {
         "encoder": name,
         "photos": photos,

@@ -82,7 +82,7 @@ class Plan:
         seed: of everything random.
         erase: attributes that are erased from the templates; empty: none.
         within: strata of the conditional AUCs.
-        check_pairs: pairs of photos by which it is checked how each encoder is fed; 0: no check.
+        check_pairs: pairs of photos for each encoder's preprocessing check; 0: none.
         photos: files, folders or tars. labels: csv or Parquet in the MAAD form. train, test: lists. pairs: or ``None``.
         form: of the labels, ``maad`` or ``celeba``.
         encoders, methods: in the order of the tables.

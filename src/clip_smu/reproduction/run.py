@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from clip_smu.encoders.cards import CARD, card, own_card, write_card
 from clip_smu.encoders.load import load_encoder
-from clip_smu.encoders.preprocessing import check_feeding, in_words
+from clip_smu.encoders.preprocessing import check_preprocessing, in_words, kept_check
 from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.evaluation.comparison import Comparison, compare
 from clip_smu.evaluation.confounds import confounds
@@ -140,7 +140,7 @@ def _one_encoder(
                 "what": method.what,
                 "settings": settings,
                 "seed": plan.seed,
-                "feeding": checked if method.kind == "objective" else "",
+                "preprocessing_check": checked if method.kind == "objective" else "",
             },
             folder,
             lambda method=method, config=config, folder=folder: _train(  # type: ignore[misc]
@@ -149,11 +149,11 @@ def _one_encoder(
             "probe.json" if method.kind == "probe" else "interpreter.json",
         )
     evaluated = stages.run(
-        f"{row.name}/evaluation", {"templates": extracted, "methods": keys, "feeding": checked},
+        f"{row.name}/evaluation", {"templates": extracted, "methods": keys, "preprocessing_check": checked},
         home / "evaluation",
         lambda: evaluate(
             list(folders.values()), templates, data.labels, home / "evaluation", only=data.test,
-            train=data.train, names=list(folders), feeding=check, progress=progress("evaluation"),
+            train=data.train, names=list(folders), preprocessing_check=check, progress=progress("evaluation"),
         ),
         "evaluation.json",
     )  # fmt: skip
@@ -204,12 +204,12 @@ def _check(
     plan: Plan, row: PlannedEncoder, data: Data, templates: Path, extracted: str, stages: Stages, home: Path,
     smoke: bool,
 ) -> tuple[Path | None, str]:  # fmt: skip
-    """Whether the encoder is fed right, on some pairs, as a file; and the key of how that was found."""
+    """Whether the encoder's preprocessing is right, on some pairs, as a file; and the key of how that was found."""
     count = plan.smoke.get("check_pairs", plan.check_pairs) if smoke else plan.check_pairs
     if row.templates is not None or not count:
         return None, ""
     encoder, options = _with_card(row, home), replace(options_of(row), main_face=True)
-    file = home / "feeding.json"
+    file = home / "preprocessing_check.json"
 
     def check() -> None:
         pairs = _some_pairs(data, templates, count, plan.seed)
@@ -217,12 +217,12 @@ def _check(
             write_json(file, None)
             return
         loaded = load_encoder(encoder, options, threads=os.cpu_count() or 1)
-        found = check_feeding(loaded, iter_photos(data.photos), pairs, variant_pairs=count)
+        found = check_preprocessing(loaded, iter_photos(data.photos), pairs, variant_pairs=count)
         write_json(file, found.to_dict())
 
     described = {"templates": extracted, "pairs": data.pairs_key, "count": count, "seed": plan.seed}
-    key = stages.run(f"{row.name}/feeding", described, file, check)
-    return file if read_json(file, "a feeding check") else None, key
+    key = stages.run(f"{row.name}/preprocessing_check", described, file, check)
+    return file if read_json(file, "a preprocessing check") else None, key
 
 
 def _some_pairs(data: Data, templates: Path, count: int, seed: int) -> Pairs | None:
@@ -252,7 +252,7 @@ def _train(
         tell(f"{row.name}/{method.name}: {stage}", done, total)
 
     if isinstance(config, FitConfig):
-        lists["feeding"] = check
+        lists["preprocessing_check"] = check
         fit(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
     elif isinstance(config, ProbeConfig):
         fit_probe(templates, data.labels, folder, config=config, name=method.name, progress=progress, **lists)
@@ -300,7 +300,7 @@ def _encoder_row(row: PlannedEncoder, evaluation: Evaluation, output: Path) -> d
         "methods": list(evaluation.methods),
         "photos": len(evaluation),
         "templates": str(templates),
-        "fed": in_words(evaluation.manifest.get("feeding")),
+        "fed": in_words(kept_check(evaluation.manifest)),
         "rejected": len(read_rejected(templates)) if templates.is_dir() else 0,
     }
 

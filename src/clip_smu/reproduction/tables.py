@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from clip_smu.encoders.preprocessing import in_words
+from clip_smu.encoders.preprocessing import in_words, kept_check
 from clip_smu.evaluation import Evaluation, write_table
 from clip_smu.evaluation.comparison import Comparison
 from clip_smu.report.figures import (
@@ -55,7 +55,7 @@ def write_results(
         f"Labels: {plan.labels_are}. Persons of the test list do not occur in training. Intervals: 95 %, by persons.",
         "",
     ]
-    lines += [f"- {name}: {in_words(one.manifest.get('feeding'))}" for name, one in evaluations.items()]
+    lines += [f"- {name}: {in_words(kept_check(one.manifest))}" for name, one in evaluations.items()]
     lines += ["", "| method | " + " | ".join(evaluations) + " |", "|---" * (1 + len(evaluations)) + "|"]
     cells = {(row["encoder"], row["method"]): _cell(row) for row in results}
     for method in plan.methods:

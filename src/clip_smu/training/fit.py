@@ -169,7 +169,7 @@ def fit(
     train: Sequence[str] | str | Path | None = None,
     test: Sequence[str] | str | Path | None = None,
     config: FitConfig | None = None,
-    feeding: str | Path | None = None,
+    preprocessing_check: str | Path | None = None,
     name: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -185,7 +185,8 @@ def fit(
         train: names of the photos to fit on (a list, or a file with one name a line); default, all.
         test: names of photos whose identities do not occur in ``train``; the evidence is then measured on them.
         config: settings.
-        feeding: JSON of ``clip-smu encoders check --json`` for these templates' encoder, kept with the evidence.
+        preprocessing_check: JSON of ``clip-smu encoders check --json`` for these templates' encoder, kept with the
+            evidence.
         name: of the interpreter; default, the folder's name.
         overwrite: replace what is in ``output``.
         progress: called after every step with (stage, done, total), for the training at hand and for all together.
@@ -212,9 +213,8 @@ def fit(
     config.check()
     output = Path(output)
     table = templates if isinstance(templates, Templates) else read_templates(templates)
-    checked_feeding = (
-        None if feeding is None else read_check(feeding, table.card.name if table.card else None)
-    )
+    encoder = table.card.name if table.card else None
+    how = None if preprocessing_check is None else read_check(preprocessing_check, encoder)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
     known, train_report = labelled(table, rows, train)
     checked = labelled(table, rows, test)[0] if test is not None else None
@@ -232,7 +232,7 @@ def fit(
         "data": fingerprint(known, checked),
         "version": _recipe(),
         "text_encoder": trainer.fingerprint(),
-        "feeding": checked_feeding,
+        "preprocessing_check": how,
     }
     work = output / ".fit"
     if (output / "interpreter.json").is_file() and not overwrite:
@@ -301,7 +301,7 @@ def fit(
         "steps": steps,
         "captions": trained.report,
         "evidence_from": source,
-        "feeding": checked_feeding,
+        "preprocessing_check": how,
         "verdicts": verdict_errors(calibration, scores, measured.labels, config.error_rate),
         "versions": {package: version(package) for package in ("clip-smu", "torch", "transformers", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

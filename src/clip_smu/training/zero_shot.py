@@ -167,7 +167,7 @@ def zero_shot(
         "config": {"error_rate": error_rate, "seed": SEED},
         "trained_on": {"faces": 0, "persons": 0, "without_label": 0, "without_template": 0},
         **figures,
-        "feeding": None,
+        "preprocessing_check": None,
         "steps": 0,
         "versions": {package: version(package) for package in ("clip-smu", "onnxruntime", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
