@@ -401,7 +401,7 @@ def test_how_long_a_long_job_takes_is_told_once_after_its_first_seconds(
 def test_how_long_a_fit_takes_is_that_of_all_trainings(
     clock: _Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clip_smu.fitting import _overall
+    from clip_smu.training.fit import _overall
 
     told = io.StringIO()
     monkeypatch.setattr(sys, "stderr", told)
