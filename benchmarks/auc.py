@@ -20,7 +20,7 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from clip_smu.metrics import auc, clustered_bootstrap, delong
+from clip_smu.metrics import auc, delong
 
 BOOTSTRAP_ROUNDS, TIMED_ROUNDS = 200, 2
 FLOOR_BOOTSTRAP, FLOOR_ALONE = 500, 3.5
@@ -41,7 +41,6 @@ def main() -> None:
         "delong, identity": lambda: delong(scores, labels, identity=identity),
         "sklearn": lambda: sklearn_auc(scores, labels),
         "sklearn bootstrap": lambda: sklearn_bootstrap(scores, labels),
-        "bootstrap": lambda: clustered_bootstrap(scores, labels, identity, rounds=40),
     }
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(options.repeats):
@@ -63,7 +62,6 @@ def main() -> None:
     print(f"delong of float64 scores                     {seconds['delong, float64']:9.3f} s")
     print(f"delong with identities (Obuchowski)          {seconds['delong, identity']:9.3f} s")
     print(f"auc alone                                    {seconds['auc']:9.3f} s")
-    print(f"clustered_bootstrap, per round               {seconds['bootstrap'] / 40:9.3f} s")
     print(
         f"scikit-learn, no interval                    {seconds['sklearn']:9.3f} s "
         f"{seconds['sklearn'] / ours:7.1f} x delong (floor {FLOOR_ALONE})"

@@ -40,7 +40,6 @@ from clip_smu.evaluation import (
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.labels.labels import Labels
-from clip_smu.metrics import clustered_bootstrap
 from clip_smu.templates import Templates, save_templates
 from clip_smu.words.attributes import ATTRIBUTES, NAMES
 from faces import DIM, toy_card, toy_data
@@ -277,13 +276,17 @@ def test_resamples_are_of_persons_and_as_if_photos_were_copied() -> None:
             )
 
 
-def test_resampled_auc_is_the_metrics_rooms_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampled_auc_is_that_of_copied_photos(monkeypatch: pytest.MonkeyPatch) -> None:
     (labels, persons), scored = toy_evaluation()
     areas = resample_auc(scored.scores[:, 3:], labels[:, 3:], persons, 100, 5)
-    other = clustered_bootstrap(scored.scores[:, 3:], labels[:, 3:], persons, rounds=100, seed=5)
-    low, high = np.quantile(areas, [0.025, 0.975], axis=0)
-    np.testing.assert_allclose(low, other.low)
-    np.testing.assert_allclose(high, other.high)
+    people = np.unique(persons)
+    for r, drawn in enumerate(np.random.default_rng(5).integers(len(people), size=(100, len(people)))):
+        rows = np.concatenate([np.flatnonzero(persons == people[one]) for one in drawn])
+        for k in range(3, labels.shape[1]):
+            known = rows[labels[rows, k] != 0]
+            assert areas[r, k - 3] == pytest.approx(
+                sk.roc_auc_score(labels[known, k], scored.scores[known, k])
+            )
     monkeypatch.setattr(resampling, "_BLOCK", 500)  # two rounds at a time: the same resamples
     np.testing.assert_array_equal(resample_auc(scored.scores[:, 3:], labels[:, 3:], persons, 100, 5), areas)
     np.testing.assert_allclose(resampling.resample(scored, labels, persons, 100, 5).rankings[:, 3:, 0], areas)

@@ -19,6 +19,7 @@ from sklearn.calibration import calibration_curve
 
 from clip_smu import metrics
 from clip_smu.errors import InputError
+from clip_smu.evaluation.resampling import resample_auc
 from clip_smu.metrics import intervals, ranking
 
 DTYPES = [np.float32, np.float64]
@@ -27,9 +28,6 @@ PER_ATTRIBUTE = [
     metrics.average_precision,
     metrics.eer,
     lambda s, y: metrics.tpr_at_fpr(s, y, [0.0, 0.1]),
-    lambda s, y: metrics.f1(s, y, 0.0),
-    lambda s, y: metrics.balanced_accuracy(s, y, 0.0),
-    lambda s, y: metrics.brier(np.clip(s, 0, 1), y),
     lambda s, y: metrics.ece(np.clip(s, 0, 1), y),
 ]
 
@@ -95,10 +93,10 @@ def test_one_dimension_is_one_attribute() -> None:
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scores, labels = sample(k=7)
     persons = np.arange(len(scores)) // 5
-    serial = metrics.delong(scores, labels), metrics.clustered_bootstrap(scores, labels, persons, rounds=40)
+    serial = metrics.delong(scores, labels), metrics.delong(scores, labels, identity=persons)
     monkeypatch.setattr(ranking, "_THREADED_SIZE", 0)
     monkeypatch.setattr(ranking.os, "cpu_count", lambda: 4)
-    threaded = metrics.delong(scores, labels), metrics.clustered_bootstrap(scores, labels, persons, rounds=40)
+    threaded = metrics.delong(scores, labels), metrics.delong(scores, labels, identity=persons)
     for one, other in zip(serial, threaded, strict=True):
         assert one.low.tolist() == other.low.tolist()
         assert one.se.tolist() == other.se.tolist()
@@ -345,65 +343,19 @@ def test_paired_p_is_uniform_when_nothing_differs() -> None:
     assert 0.03 < (p < 0.05).mean() < 0.07
 
 
-# --- bootstrap -----------------------------------------------------------------------------------------------
-
-
-def test_bootstrap_agrees_with_copying_photos() -> None:
-    scores, labels = sample(n=120, k=2)
-    names = np.array([f"{i:02d}" for i in np.random.default_rng(1).integers(20, size=120)])
-    people = np.unique(names)
-    result = metrics.clustered_bootstrap(scores, labels, names, rounds=60, seed=7)
-    draws = np.random.default_rng(7).integers(len(people), size=(60, len(people)))
-    for k in range(2):
-        areas = []
-        for drawn in draws:
-            rows = np.concatenate([np.flatnonzero(names == people[i]) for i in drawn])
-            areas.append(sk.roc_auc_score(*known(scores[rows], labels[rows], k)[::-1]))
-        assert result.auc[k] == pytest.approx(metrics.auc(scores, labels).value[k])
-        assert result.low[k] == pytest.approx(np.quantile(areas, 0.025))
-        assert result.high[k] == pytest.approx(np.quantile(areas, 0.975))
-        assert result.se[k] == pytest.approx(np.std(areas, ddof=1))
-
-
-def test_bootstrap_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores, labels = sample(n=120, k=2)
-    persons = np.arange(120) // 4
-    whole = metrics.clustered_bootstrap(scores, labels, persons, rounds=50)
-    monkeypatch.setattr("clip_smu.metrics.bootstrap._BLOCK_SIZE", 7 * 120)
-    blocks = metrics.clustered_bootstrap(scores, labels, persons, rounds=50)
-    np.testing.assert_allclose(blocks.low, whole.low, rtol=1e-12)
-
-
-def test_bootstrap_agrees_with_obuchowski_on_large_samples() -> None:
+def test_obuchowski_agrees_with_the_bootstrap_of_persons_on_large_samples() -> None:
     rng = np.random.default_rng(4)
     persons = np.repeat(np.arange(400), rng.integers(1, 21, 400))
     labels = np.where(rng.random(400) < 0.3, 1, -1)[persons]
     scores = 0.8 * labels + rng.normal(size=400)[persons] + rng.normal(size=len(persons))
     exact = metrics.delong(scores, labels, identity=persons)
-    drawn = metrics.clustered_bootstrap(scores, labels, persons, rounds=1000)
-    assert drawn.se[0] == pytest.approx(exact.se[0], rel=0.08)
-    assert drawn.low[0] == pytest.approx(exact.low[0], abs=0.01)
+    drawn = resample_auc(scores[:, None], labels[:, None].astype(np.int8), persons.astype(str), 1000, 0)[:, 0]
+    assert drawn.std(ddof=1) == pytest.approx(exact.se[0], rel=0.08)
+    assert np.quantile(drawn, 0.025) == pytest.approx(exact.low[0], abs=0.01)
     assert exact.se[0] > 2 * metrics.delong(scores, labels).se[0]
 
 
-def test_bootstrap_of_a_perfect_auc_has_width() -> None:
-    labels = np.repeat([1, -1], [60, 60])
-    result = metrics.clustered_bootstrap(labels.astype(float), labels, np.arange(120) // 3, rounds=40)
-    assert (result.auc[0], result.high[0], result.reason[0]) == (1, 1, "")
-    assert 0.7 < result.low[0] < 0.95
-
-
-def test_bootstrap_says_when_resamples_lack_a_class() -> None:
-    persons = np.arange(60) // 3
-    labels = np.where(
-        persons < 2, 1, -1
-    )  # both identities with positives are missing in one resample of eight
-    result = metrics.clustered_bootstrap(np.arange(60), labels, persons, rounds=200)
-    assert result.reason == ("class missing in resamples",)
-    assert result.low[0] < result.high[0]
-
-
-# --- curves, decisions, calibration --------------------------------------------------------------------------
+# --- curves, calibration -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -449,18 +401,6 @@ def test_tpr_at_an_fpr_that_a_threshold_meets_exactly() -> None:
     assert metrics.tpr_at_fpr(scores, labels, [0.099]).value[0, 0] == 0.0
 
 
-def test_decisions_agree_with_sklearn() -> None:
-    scores, labels = sample()
-    limits = np.array([-0.5, 0.0, 0.3, 0.7, 1.0])
-    balanced, f1 = metrics.balanced_accuracy(scores, labels, limits), metrics.f1(scores, labels, limits)
-    for k in range(5):
-        s, y = known(scores, labels, k)
-        said = np.where(s >= limits[k], 1, -1)
-        assert balanced.value[k] == pytest.approx(sk.balanced_accuracy_score(y, said))
-        assert f1.value[k] == pytest.approx(sk.f1_score(y, said))
-    assert metrics.f1(scores, labels, 100).value.tolist() == [0] * 5
-
-
 def calibrated(dtype: type = np.float64) -> tuple[NDArray, NDArray]:
     rng = np.random.default_rng(5)
     probabilities = np.round(rng.random((500, 4)), 2).astype(dtype)
@@ -468,17 +408,6 @@ def calibrated(dtype: type = np.float64) -> tuple[NDArray, NDArray]:
     labels[rng.random((500, 4)) < 0.2] = 0
     probabilities[:2] = [[0.0] * 4, [1.0] * 4]
     return probabilities, labels
-
-
-def test_brier_agrees_with_sklearn() -> None:
-    p, y = calibrated()
-    result = metrics.brier(p, y)
-    for k in range(4):
-        of_k, truth = known(p, y, k)
-        assert result.value[k] == pytest.approx(sk.brier_score_loss(truth, of_k, pos_label=1))
-    pooled = metrics.brier(p, y, pooled=True)
-    assert pooled.value[0] == pytest.approx(sk.brier_score_loss(y[y != 0], p[y != 0], pos_label=1))
-    assert pooled.n_positive[0] == (y > 0).sum()
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
@@ -562,7 +491,6 @@ def test_positives_of_one_identity_have_no_interval() -> None:
     scores = np.arange(40.0)
     results = (
         metrics.delong(scores, labels, identity=persons),
-        metrics.clustered_bootstrap(scores, labels, persons),
         metrics.delong_paired(scores, -scores, labels, identity=persons),
     )
     for result in results:
@@ -578,15 +506,6 @@ def test_positives_of_few_identities_are_named_and_have_an_interval() -> None:
     result = metrics.delong(scores, labels, identity=persons)
     assert result.reason == ("positives of few identities",) and result.low[0] < result.high[0]
     assert metrics.delong(scores, -labels, identity=persons).reason == ("negatives of few identities",)
-    assert metrics.clustered_bootstrap(scores, labels, persons).reason == ("positives of few identities",)
-
-
-def test_bootstrap_without_enough_resamples_has_a_reason() -> None:
-    persons = np.repeat(np.arange(20), 10)
-    labels = np.where(persons < 3, 1, -1)  # one resample of 26 lacks positives, and 40 of 40 are needed
-    for seed in range(20):
-        result = metrics.clustered_bootstrap(np.arange(200), labels, persons, rounds=40, seed=seed)
-        assert np.isnan(result.low[0]) == (result.reason[0] == "class missing in resamples")
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
@@ -617,7 +536,6 @@ def test_nan_always_has_a_reason_and_warns_of_nothing(scores: NDArray, dice) -> 
         curve = metrics.roc_curve(scores, labels)
         assert curve.reason or not np.isnan([curve.fpr, curve.tpr]).any()
         intervals = [metrics.delong(scores, labels), metrics.delong(scores, labels, identity=persons)]
-        intervals.append(metrics.clustered_bootstrap(scores, labels, persons, rounds=40))
         for interval in intervals:
             numbers = [interval.auc[0], interval.low[0], interval.high[0], interval.se[0]]
             assert interval.reason[0] or not np.isnan(numbers).any()
@@ -654,10 +572,7 @@ S, Y = np.array([0.1, 0.2, 0.3]), np.array([1, -1, 0], dtype=np.int8)
         (lambda: metrics.delong(S, Y, identity=["a", "b"]), "one identity for each of 3 photos"),
         (lambda: metrics.delong(S, Y, identity=["a", "", "b"]), "found an empty one"),
         (lambda: metrics.delong(S, Y, identity=[0.5, 1.0, 2.0]), "names or whole numbers, found float64"),
-        (lambda: metrics.clustered_bootstrap(S, Y, [1, 2, 3], rounds=39), "at least 40 rounds"),
-        (lambda: metrics.f1(S, Y, [0.1, 0.2]), r"found shape \(2,\)"),
-        (lambda: metrics.balanced_accuracy(S, Y, np.nan), "without NaN"),
-        (lambda: metrics.brier(S - 0.5, Y), "found -0.4 to -0.2"),
+        (lambda: metrics.ece(S - 0.5, Y), "found -0.4 to -0.2"),
         (lambda: metrics.ece(2 * S + 0.5, Y), "calibrate the scores"),
         (lambda: metrics.ece(S, Y, bins=0), "found 0"),
         (lambda: metrics.benjamini_hochberg([0.5, 1.5]), "found"),

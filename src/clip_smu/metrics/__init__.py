@@ -12,16 +12,13 @@ only where its formula has no value, and then the reason is never empty:
 - ``positives of few identities``, ``negatives of few identities``: under ``MIN_CLASS``, the figure is given. Of figures
   that count other photos, ``photos``, ``verdicts``, ``encoded verdicts`` or ``not encoded verdicts`` of one or few.
 - ``constant score``: all photos score the same, AUC is 0.5 by definition.
-- ``class missing in resamples``: over 5 % of the bootstrap's resamples had one class only and were left out.
 - ``missing in resamples``, ``no resample differs``: an evaluation's figure has no interval.
 - ``no difference between the rankings``, ``no variance``: a paired test has nothing to test, or to test with.
 - ``too few positives``, ``too few negatives``: 1 to ``MIN_CLASS - 1`` of them. The figure is given (the
   interval from two of each class on), and the caller decides whether to use it.
 """
 
-from clip_smu.metrics.bootstrap import clustered_bootstrap
-from clip_smu.metrics.calibration_error import Reliability, brier, ece, reliability
-from clip_smu.metrics.decisions import balanced_accuracy, f1
+from clip_smu.metrics.calibration_error import Reliability, ece, reliability
 from clip_smu.metrics.intervals import AucInterval, delong
 from clip_smu.metrics.paired_tests import AucDifference, benjamini_hochberg, delong_paired
 from clip_smu.metrics.ranking import MIN_CLASS, Measure
@@ -36,15 +33,11 @@ __all__ = [
     "RocCurve",
     "auc",
     "average_precision",
-    "balanced_accuracy",
     "benjamini_hochberg",
-    "brier",
-    "clustered_bootstrap",
     "delong",
     "delong_paired",
     "ece",
     "eer",
-    "f1",
     "reliability",
     "roc_curve",
     "tpr_at_fpr",

@@ -1,4 +1,4 @@
-"""Are the probabilities true? Brier score, reliability curve, expected calibration error."""
+"""Are the probabilities true? Reliability curve and expected calibration error."""
 
 from __future__ import annotations
 
@@ -79,16 +79,6 @@ def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15, *, pooled: 
     weighted = np.where(curve.count > 0, curve.count * gap, 0).sum(axis=1)
     _, known = _check_probabilities(probabilities, labels, pooled)
     return measure(_mean(weighted, known), known)
-
-
-def brier(probabilities: ArrayLike, labels: ArrayLike, *, pooled: bool = False) -> Measure:
-    """Brier score, (K,), or (1,) pooled: the mean of ``(probability - yes)²`` (Brier 1950).
-
-    0 to 1, low is good. NaN without labels. Arguments and errors: :func:`reliability`.
-    """
-    said, known = _check_probabilities(probabilities, labels, pooled)
-    squares = np.where(known != 0, (said.astype(np.float64) - (known > 0)) ** 2, 0)
-    return measure(_mean(squares.sum(axis=0), known), known)
 
 
 def _mean(total: Float64s, labels: SignedInts) -> Float64s:
