@@ -367,14 +367,14 @@ def test_converted_weights_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: NDArray[np.uint8]
 ) -> None:
     monkeypatch.setenv("CLIP_SMU_CACHE", str(tmp_path))
-    from clip_smu.storage.digests import sha256
+    from clip_smu.storage.digests import file_digest
 
     def converted(checkpoint: str) -> str:
         called = checkpoint_name("adaface-ir50", checkpoint * 64)
         folder = tmp_path / "encoders" / called
         folder.mkdir(parents=True)
         path = net(folder / "adaface-ir50.onnx", norm=True)
-        made = converted_card("adaface-ir50", called, path, sha256(path), f"{checkpoint}.ckpt", "RGB")
+        made = converted_card("adaface-ir50", called, path, file_digest(path), f"{checkpoint}.ckpt", "RGB")
         assert made is not None
         assert (made.channels, made.norm_output, made.normalised) == ("RGB", "norm", True)
         write_card(folder / "card.toml", replace(made, dim=3))

@@ -77,7 +77,7 @@ def cards(data: bytes, folder: Path) -> None:
     from clip_smu.encoders.cards import card_toml, read_card
     from clip_smu.encoders.preprocessing import in_words, read_check
     from clip_smu.reproduction.plan import read_plan
-    from clip_smu.storage.files import claim_folder
+    from clip_smu.storage.job_folders import claim_folder
 
     name, rest = kind_of("cards", data)
     file = _written(folder / name, rest)

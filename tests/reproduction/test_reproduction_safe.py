@@ -21,7 +21,7 @@ from clip_smu.errors import ClipSmuError, InputError, LabelError
 from clip_smu.reproduction import read_plan, reproduce
 from clip_smu.reproduction.data import PHOTOS, _inside
 from clip_smu.reproduction.stages import Stages
-from clip_smu.storage.files import claim_folder
+from clip_smu.storage.job_folders import claim_folder
 from faces import toy_card, toy_data
 from toy_network import RIGHT, make_network, make_people
 

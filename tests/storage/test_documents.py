@@ -29,8 +29,8 @@ from clip_smu.interpreter.methods import load_method
 from clip_smu.interpreter.probe import Probe, load_probe
 from clip_smu.report.content import gather
 from clip_smu.report.sources import read_source
-from clip_smu.storage.documents import DEEPEST, read_json, read_toml
-from clip_smu.storage.files import claim_folder, write_json
+from clip_smu.storage.documents import DEEPEST, read_json, read_toml, write_json
+from clip_smu.storage.job_folders import claim_folder
 from made_run import made_evaluation, write_run
 
 HUGE = 10**400

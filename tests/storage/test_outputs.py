@@ -14,8 +14,9 @@ import pytest
 
 from clip_smu import cli
 from clip_smu.errors import InputError, StorageError
-from clip_smu.storage.files import JOB, atomic, claim_folder, storage_errors
-from clip_smu.storage.outputs import LOCK, holds_files, require_output, writes_folder
+from clip_smu.storage.files import atomic, storage_errors
+from clip_smu.storage.job_folders import JOB, LOCK, claim_folder, holds_files, writes_folder
+from clip_smu.storage.output_paths import require_output
 
 # command line before the output, whether the output is a folder, the option that names it; all inputs are missing
 WRITERS = {
@@ -152,7 +153,7 @@ def test_a_folder_that_vanishes_is_one_line(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from clip_smu.storage.outputs import writes_folder
+from clip_smu.storage.job_folders import writes_folder
 @writes_folder
 def job(output):
     print("held", flush=True)

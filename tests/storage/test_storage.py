@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clip_smu.errors import InputError, StorageError
-from clip_smu.storage.files import atomic, claim_folder
+from clip_smu.storage.files import atomic
+from clip_smu.storage.job_folders import claim_folder
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:

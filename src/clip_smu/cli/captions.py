@@ -12,7 +12,7 @@ from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
-from clip_smu.storage.harmless import visible
+from clip_smu.storage.escaping import visible
 
 if TYPE_CHECKING:
     from clip_smu.evaluation.generation import CaptionScores
@@ -94,7 +94,7 @@ def captions(
     from clip_smu.evaluation.generation import CaptionConfig, compare_ways, write_captions, write_figures
     from clip_smu.interpreter.methods import load_method
     from clip_smu.labels.labels import read_labels, read_list
-    from clip_smu.storage.outputs import require_output
+    from clip_smu.storage.output_paths import require_output
 
     if output is None and labels is None:
         raise InputError("nothing to do: give --output for captions, --labels for figures, or both")

@@ -109,8 +109,8 @@ def convert(
         weights_folder,
         write_card,
     )
-    from clip_smu.storage.documents import sha256_of
-    from clip_smu.storage.outputs import require_output
+    from clip_smu.storage.digests import file_digest
+    from clip_smu.storage.output_paths import require_output
     from clip_smu.storage.textfiles import require_file
 
     if channels not in (None, "RGB", "BGR"):
@@ -120,7 +120,7 @@ def convert(
     if output is not None:
         require_output(output, folder=True)
     require_file(checkpoint, "a checkpoint")
-    called = checkpoint_name(architecture, sha256_of(checkpoint), flip_fusion=flip_fusion)
+    called = checkpoint_name(architecture, file_digest(checkpoint), flip_fusion=flip_fusion)
     folder = output or weights_folder(called)
     done = run(checkpoint, architecture, folder, flip_fusion=flip_fusion)
     write(f"{done.path}: sha256 {done.sha256}, opset {done.opset}")

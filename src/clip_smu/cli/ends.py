@@ -21,7 +21,7 @@ from types import FrameType, TracebackType
 
 from clip_smu.cli.show import note, pulse
 from clip_smu.errors import ClipSmuError, StorageError
-from clip_smu.storage.outputs import was_cut_off
+from clip_smu.storage.job_folders import was_cut_off
 
 DEBUG = "CLIP_SMU_DEBUG"
 FAILED, OURS = 1, 70  # EX_SOFTWARE of sysexits.h

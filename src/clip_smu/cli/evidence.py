@@ -12,7 +12,7 @@ from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import csv_rows, note, show, stage_bars, write
 from clip_smu.errors import InputError
-from clip_smu.storage.files import finite
+from clip_smu.storage.documents import finite
 
 if TYPE_CHECKING:
     from clip_smu.evaluation import Evaluation
@@ -123,7 +123,7 @@ def compare(
 ) -> None:
     """Say which attributes A's templates encode more than B's, with intervals and adjusted p."""
     from clip_smu.evaluation.comparison import compare as run
-    from clip_smu.storage.outputs import require_output
+    from clip_smu.storage.output_paths import require_output
 
     _one_form(as_json, as_csv)
     if len(evaluations) > 2:

@@ -51,7 +51,7 @@ def extract(
     from clip_smu.encoders.cards import own_encoder
     from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.photos import count_photos
-    from clip_smu.storage.outputs import require_output
+    from clip_smu.storage.output_paths import require_output
     from clip_smu.templates.extraction import extract as run
 
     options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)

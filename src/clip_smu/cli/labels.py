@@ -91,7 +91,7 @@ def prepare(
     """Take the photos that can be trained on; say how many each step removed."""
     from clip_smu.labels.labels import read_labels, read_list, write_list
     from clip_smu.labels.preparation import prepare as run
-    from clip_smu.storage.outputs import require_output
+    from clip_smu.storage.output_paths import require_output
 
     if output is not None:
         require_output(output, folder=False)

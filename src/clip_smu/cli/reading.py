@@ -29,7 +29,7 @@ from clip_smu.cli.options import (
 )
 from clip_smu.cli.show import csv_rows, note, note_left_out, progress_bar, show, write
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
-from clip_smu.storage.harmless import visible
+from clip_smu.storage.escaping import visible
 
 if TYPE_CHECKING:
     from clip_smu.encoders.encoder import EncoderOptions

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from clip_smu.storage.harmless import cell, visible
+from clip_smu.storage.escaping import cell, visible
 
 FIRST_S, EVERY_S = 30.0, 60.0  # when a job without a terminal says where it is
 LONG_S = 15.0  # what takes longer is told at the start

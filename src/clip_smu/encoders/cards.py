@@ -293,7 +293,7 @@ def converted_card(
 
 
 def _own(name: str) -> tuple[EncoderCard, Path]:
-    from clip_smu.storage.digests import sha256
+    from clip_smu.storage.digests import file_digest
 
     model, _, given = name.removeprefix(ONNX).partition(CARD)
     path = Path(model)
@@ -301,7 +301,7 @@ def _own(name: str) -> tuple[EncoderCard, Path]:
         raise EncoderError(f"expected an ONNX file at {path}, found nothing: check the path after onnx:")
     beside = [path.with_suffix(".toml"), path.with_name(CARD_FILE)]
     file = Path(given) if given else next((one for one in beside if one.is_file()), beside[0])
-    row, digest = read_card(file), sha256(path)
+    row, digest = read_card(file), file_digest(path)
     if row.sha256 not in ("", digest):
         raise EncoderError(
             f"{file} is the card of a file with sha256 {row.sha256}, found {digest} in {path}: "

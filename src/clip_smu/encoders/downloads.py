@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clip_smu.encoders.cards import EncoderCard, weights_folder
 from clip_smu.errors import EncoderError
-from clip_smu.storage.digests import sha256
+from clip_smu.storage.digests import file_digest
 from clip_smu.storage.files import storage_errors
 
 ATTEMPTS = 4  # connections that one call opens before it gives up on a line that keeps breaking
@@ -98,7 +98,7 @@ def download(url: str, target: Path, digest: str, progress: Progress | None = No
     Raises:
         EncoderError, StorageError: as in :func:`pull`.
     """
-    if target.is_file() and digest in ("", sha256(target)):
+    if target.is_file() and digest in ("", file_digest(target)):
         return False
     part = target.with_name(f"{target.name}.part")
     by_hand = f"or fetch {url} by hand and put it at {target}"
@@ -125,7 +125,7 @@ def download(url: str, target: Path, digest: str, progress: Progress | None = No
                 f"the connection to {url} broke {ATTEMPTS} times, {_length(part)} bytes are kept: "
                 f"run the same command again to go on, {by_hand}"
             )
-        found = sha256(part)
+        found = file_digest(part)
         if digest and found != digest:
             part.unlink()
             raise EncoderError(

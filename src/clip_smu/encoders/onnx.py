@@ -16,7 +16,7 @@ from clip_smu.encoders.network import BATCH, Network, preprocess
 from clip_smu.errors import EncoderError, ImageError
 from clip_smu.faces.alignment import Fit, similarity, warp
 from clip_smu.faces.detection import Detection, order
-from clip_smu.storage.digests import sha256
+from clip_smu.storage.digests import file_digest
 
 ALIGNED = (112, 112)
 _STRIP = 16  # sides of a photo in this ratio, and more
@@ -158,7 +158,7 @@ def check_weights(card: EncoderCard, weights: Path) -> None:
         else:
             how = f"run clip-smu encoders convert CHECKPOINT --architecture {card.name}"
         raise EncoderError(f"the weights of {card.name} are not at {weights}: {how}")
-    if card.sha256 and (digest := sha256(weights)) != card.sha256:
+    if card.sha256 and (digest := file_digest(weights)) != card.sha256:
         raise EncoderError(
             f"expected sha256 {card.sha256} for the weights of {card.name}, found {digest} in {weights}: "
             "remove the file and fetch it again"

@@ -14,7 +14,6 @@ would bring a little covariance back: :func:`fit_eraser` corrects LEACE's factor
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -50,9 +49,9 @@ from clip_smu.metrics.verification import (
     verification,
 )
 from clip_smu.photos.names import clean, match
-from clip_smu.storage.documents import Dim, Sha256, checked, read_json
-from clip_smu.storage.files import claim_folder, write_json
-from clip_smu.storage.outputs import writes_folder
+from clip_smu.storage.digests import bytes_digest
+from clip_smu.storage.documents import Dim, Sha256, checked, read_json, write_json
+from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.storage.tensors import read_tensors, write_tensors
 from clip_smu.templates import (
     Source,
@@ -576,7 +575,7 @@ def _write_store(
     path, files, keys = store.path, store.files, store.contents()
     if output.resolve() == (path if path.is_dir() else path.parent).resolve():
         raise InputError(f"{output} holds the templates themselves: choose another output folder")
-    factors = hashlib.sha256(eraser.left.tobytes() + eraser.right.tobytes()).hexdigest()
+    factors = bytes_digest(eraser.left.tobytes(), eraser.right.tobytes())
     job = {
         "command": "erase",
         "attributes": list(eraser.attributes),

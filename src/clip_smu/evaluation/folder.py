@@ -27,9 +27,9 @@ from clip_smu.arrays import Float32s, Int8s
 from clip_smu.encoders.preprocessing import KeepsCheck
 from clip_smu.errors import InputError
 from clip_smu.metrics.persons import persons_apart
-from clip_smu.storage.documents import Count, Name, checked, read_json
-from clip_smu.storage.files import atomic, storage_errors, write_json
-from clip_smu.storage.harmless import cell
+from clip_smu.storage.documents import Count, Name, checked, read_json, write_json
+from clip_smu.storage.escaping import cell
+from clip_smu.storage.files import atomic, storage_errors
 from clip_smu.words.attributes import NAMES
 
 FORMAT = 1
@@ -267,7 +267,7 @@ def write_table(table: pa.Table, path: Path, more: Mapping[str, Any] | None = No
 
 
 def _for_spreadsheets(table: pa.Table) -> pa.Table:
-    """The table with its texts as :func:`clip_smu.storage.harmless.cell` has them."""
+    """The table with its texts as :func:`clip_smu.storage.escaping.cell` has them."""
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             texts = [cell(one) for one in table.column(place).to_pylist()]

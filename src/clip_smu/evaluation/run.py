@@ -34,8 +34,8 @@ from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.interpreter.methods import Method, load_method, refuse_strangers, unreadable
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import KEPT, Labels, join_rows, read_labels, read_list
-from clip_smu.storage.files import claim_folder
-from clip_smu.storage.outputs import writes_folder
+from clip_smu.storage.digests import bytes_digest, lines_digest
+from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, Store, Templates, iter_templates, store_of
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.hiding import Hide, shown_columns
@@ -151,8 +151,8 @@ def evaluate(
         "methods": [{"name": name, "sha256": one} for name, one in zip(called, digests, strict=True)],
         "templates": _templates_digest(templates),
         "labels": _labels_digest(known),
-        "only": None if wanted is None else _text_digest(wanted),
-        "train": None if fitted is None else _text_digest(fitted),
+        "only": None if wanted is None else lines_digest(sorted(set(wanted))),
+        "train": None if fitted is None else lines_digest(sorted(set(fitted))),
         "attributes": list(attributes),
         "rounds": rounds,
         "seed": seed,
@@ -420,26 +420,18 @@ def _digest(method: Method) -> str:
 
 def _templates_digest(templates: Templates | Source) -> str:
     """Of stored templates: hash of their files' names and contents."""
-    digest = hashlib.sha256()
     if isinstance(templates, Templates):
-        digest.update(np.ascontiguousarray(templates.vectors).tobytes() + templates.faces.tobytes())
-        digest.update("\n".join(templates.images).encode())
-        return digest.hexdigest()
-    for key in store_of(templates).contents():
-        digest.update(" ".join(key).encode() + b"\n")
-    return digest.hexdigest()
+        vectors = np.ascontiguousarray(templates.vectors).tobytes()
+        return bytes_digest(vectors, templates.faces.tobytes(), "\n".join(templates.images).encode())
+    return bytes_digest(*(" ".join(key).encode() + b"\n" for key in store_of(templates).contents()))
 
 
 def _labels_digest(labels: Labels) -> str:
     """Of what the labels say, whatever the file's form."""
-    digest = hashlib.sha256(np.ascontiguousarray(labels.values).tobytes())
-    digest.update("\n".join(labels.images).encode() + b"|")
-    digest.update("\n".join(one or "" for one in labels.identities).encode())
-    return digest.hexdigest()
-
-
-def _text_digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
+    persons = "\n".join(one or "" for one in labels.identities).encode()
+    return bytes_digest(
+        np.ascontiguousarray(labels.values).tobytes(), "\n".join(labels.images).encode(), b"|", persons
+    )
 
 
 def _where(source: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import io
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s, Float64s
 from clip_smu.errors import EncoderError, MissingExtraError
+from clip_smu.storage.digests import bytes_digest
 from clip_smu.storage.onnx_sessions import onnx_session
 
 Layer = tuple[Float64s, Float64s, Float64s]  # kernel, bias, PReLU slope
@@ -64,7 +64,7 @@ def weights(name: str) -> list[Float32s]:
             f"expected MTCNN's weights at {file}, found none ({error.strerror}): "
             "reinstall with pip install --force-reinstall mtcnn==1.0.0"
         ) from error
-    found = hashlib.sha256(packed).hexdigest()
+    found = bytes_digest(packed)
     if found != SHA256[name]:
         raise EncoderError(
             f"expected sha256 {SHA256[name]} for MTCNN's weights {file}, found {found}: "

@@ -30,8 +30,8 @@ from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter.records import AttributeForm, EvidenceForm, InterpreterForm, MethodForm
-from clip_smu.storage.documents import checked, checksum_of, read_json, sha256_of
-from clip_smu.storage.files import write_sealed
+from clip_smu.storage.digests import checksum_of, file_digest
+from clip_smu.storage.documents import checked, read_json, write_sealed
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
 from clip_smu.templates.likeness import Likeness, saved_likeness
 from clip_smu.templates.table import usable, why_unusable
@@ -321,7 +321,7 @@ class Interpreter:
         arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
         arrays |= self.likeness.arrays() if self.likeness else {}
         files = {PROMPTS: write_tensors(folder / PROMPTS, arrays)}
-        files |= {name: sha256_of(folder / name) for name in TEXT_FILES if (folder / name).is_file()}
+        files |= {name: file_digest(folder / name) for name in TEXT_FILES if (folder / name).is_file()}
         write_sealed(
             folder / MANIFEST,
             {

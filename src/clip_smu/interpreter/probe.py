@@ -36,8 +36,7 @@ from clip_smu.interpreter.interpreter import (
     without_nan,
 )
 from clip_smu.interpreter.records import ProbeForm
-from clip_smu.storage.documents import checked
-from clip_smu.storage.files import write_sealed
+from clip_smu.storage.documents import checked, write_sealed
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
 from clip_smu.templates.likeness import Likeness
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from clip_smu.errors import LabelError, TemplateError
 from clip_smu.labels.labels import Labelled, Labels, join, read_list
 from clip_smu.metrics.persons import in_both
+from clip_smu.storage.digests import bytes_digest
 from clip_smu.templates import Templates
 
 
@@ -75,16 +73,11 @@ def refuse_overlap(known: Labelled, checked: Labelled) -> None:
 
 def fingerprint(*parts: Labelled | None) -> str:
     """sha256 of templates, labels, photo names and persons."""
-    total = hashlib.sha256()
+    content: list[bytes] = []
     for part in parts:
         if part is not None:
-            total.update(np.ascontiguousarray(part.templates.vectors).tobytes())
-            total.update(np.ascontiguousarray(part.labels).tobytes())
-            total.update("\n".join([*part.templates.images, *part.templates.identities]).encode())
-        total.update(b"|")
-    return total.hexdigest()
-
-
-def digest(job: dict[str, Any]) -> str:
-    """sha256 of a job's JSON values."""
-    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+            arrays = part.templates.vectors, part.labels
+            content += [np.ascontiguousarray(array).tobytes() for array in arrays]
+            content.append("\n".join([*part.templates.images, *part.templates.identities]).encode())
+        content.append(b"|")
+    return bytes_digest(*content)

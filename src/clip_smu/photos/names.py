@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Bools, Int64s
-from clip_smu.storage.harmless import uncelled
+from clip_smu.storage.escaping import uncelled
 
 ABSENT, AMBIGUOUS = -1, -2
 PICTURE_SUFFIXES = (
@@ -57,7 +57,7 @@ class Matches:
 def clean(name: str) -> str:
     """A name written in one way: NFC, ``/`` between parts, without blanks around it, ``./``, or a ``/`` in front.
 
-    The apostrophe that our csv files put before ``=`` and the like is taken off: see :mod:`clip_smu.storage.harmless`.
+    The apostrophe that our csv files put before ``=`` and the like is taken off: see :mod:`clip_smu.storage.escaping`.
 
     Example:
         >>> clean(".\\\\ann\\\\1.jpg")

@@ -14,8 +14,9 @@ from clip_smu.errors import InputError
 from clip_smu.report.content import gather
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import read_source
-from clip_smu.storage.files import atomic, write_json
-from clip_smu.storage.outputs import require_output
+from clip_smu.storage.documents import write_json
+from clip_smu.storage.files import atomic
+from clip_smu.storage.output_paths import require_output
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.hiding import Hide, hidden_names
 

@@ -28,7 +28,7 @@ from clip_smu.report.figures.curves import DEFAULT_ATTRIBUTES
 from clip_smu.report.figures.style import FORMATS, theme_of
 from clip_smu.report.restrict import without
 from clip_smu.report.sources import Source, read_source
-from clip_smu.storage.outputs import require_output
+from clip_smu.storage.output_paths import require_output
 from clip_smu.words.attributes import NAMES, resolve
 from clip_smu.words.hiding import Hide, hidden_names
 

@@ -17,8 +17,8 @@ from clip_smu.photos import Photo, iter_photos
 from clip_smu.photos.names import clean
 from clip_smu.reproduction.checks import refuse_shared
 from clip_smu.reproduction.plan import Plan
-from clip_smu.reproduction.stages import Stages, content_hash, digest
-from clip_smu.storage.digests import sha256
+from clip_smu.reproduction.stages import Stages, content_hash
+from clip_smu.storage.digests import file_digest, json_digest
 from clip_smu.storage.files import atomic
 
 PHOTOS = "_photos"  # in a run's folder: copies of a smoke run's photos, while it runs
@@ -47,12 +47,19 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
         refuse_shared(read_list(train), read_list(test), read_labels(labels))
     assert train is not None and test is not None
     named = (labels, train, test, *([plan.pairs] if plan.pairs else []))
-    labelled = {file.name: sha256(file) for file in named}
-    paired = sha256(plan.pairs) if plan.pairs else labelled[test.name]
+    labelled = {file.name: file_digest(file) for file in named}
+    paired = file_digest(plan.pairs) if plan.pairs else labelled[test.name]
     seen = {file.name: content_hash(file) for file in plan.photos}
     if not smoke:
         yield Data(
-            plan.photos, labels, train, test, plan.pairs, digest(seen), digest(labelled), digest(paired)
+            plan.photos,
+            labels,
+            train,
+            test,
+            plan.pairs,
+            json_digest(seen),
+            json_digest(labelled),
+            json_digest(paired),
         )
         return
     count = int(plan.smoke.get("photos", 300))
@@ -64,7 +71,9 @@ def open_data(plan: Plan, output: Path, smoke: bool, stages: Stages) -> Iterator
         with atomic(file) as temporary:
             temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
     with _some_photos(plan, output / PHOTOS, [*chosen_train, *chosen_test]) as photos:
-        keys = (digest({**one, "smoke": count}) for one in (seen, labelled, {"test": labelled[test.name]}))
+        keys = (
+            json_digest({**one, "smoke": count}) for one in (seen, labelled, {"test": labelled[test.name]})
+        )
         yield Data((photos,), labels, lists[0], lists[1], None, *keys)
 
 

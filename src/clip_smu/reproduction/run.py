@@ -30,9 +30,8 @@ from clip_smu.reproduction.data import PHOTOS, Data, clear_photos, open_data
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder, reference_of
 from clip_smu.reproduction.stages import Progress, Stages, content_hash, jsonable
 from clip_smu.reproduction.tables import write_figures, write_results
-from clip_smu.storage.documents import read_json
-from clip_smu.storage.files import claim_folder, write_json
-from clip_smu.storage.outputs import JOB, writes_folder
+from clip_smu.storage.documents import read_json, write_json
+from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
 from clip_smu.templates import iter_templates, read_rejected
 from clip_smu.templates.extraction import extract
 from clip_smu.training.fit import FitConfig, fit

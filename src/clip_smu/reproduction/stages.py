@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from clip_smu.errors import InputError
-from clip_smu.storage.digests import sha256
-from clip_smu.storage.documents import read_json
-from clip_smu.storage.files import write_json
+from clip_smu.storage.digests import bytes_digest, file_digest, json_digest
+from clip_smu.storage.documents import read_json, write_json
 
 MOST_BYTES = 64 << 20  # of a file that is compared whole
 _END = 1 << 20
@@ -40,7 +38,7 @@ class Stages:
                 middle of that, or of the work, is gone on from by the next run.
             result: the file in a folder that is there when the work is done.
         """
-        key = digest({"stage": name, "version": version("clip-smu"), **inputs})
+        key = json_digest({"stage": name, "version": version("clip-smu"), **inputs})
         file = self.folder / f"{name.replace('/', '-')}.json"
         before = _note(file)
         same = before.get("key") == key
@@ -72,12 +70,12 @@ class Stages:
 
 def files_of(place: Path) -> str:
     """Hash of the names and sizes of a stage's files: what was cut off or removed since is told by it."""
-    return digest([(str(file.relative_to(place)), file.stat().st_size) for file in _files(place)])
+    return json_digest([(str(file.relative_to(place)), file.stat().st_size) for file in _files(place)])
 
 
 def contents_of(place: Path) -> str:
     """Hash of what a stage's files hold: all bytes of each, or the two ends of one that is larger than 64 MiB."""
-    return digest([(str(file.relative_to(place)), _content(file)) for file in _files(place)])
+    return json_digest([(str(file.relative_to(place)), _content(file)) for file in _files(place)])
 
 
 def _files(place: Path) -> list[Path]:
@@ -87,11 +85,11 @@ def _files(place: Path) -> list[Path]:
 def _content(file: Path) -> str:
     size = file.stat().st_size
     if size <= MOST_BYTES:
-        return sha256(file)
+        return file_digest(file)
     with file.open("rb") as stream:
         first = stream.read(_END)
         stream.seek(max(size - _END, 0))
-        return hashlib.sha256(first + stream.read()).hexdigest()
+        return bytes_digest(first, stream.read())
 
 
 def _note(file: Path) -> dict[str, Any]:
@@ -115,17 +113,9 @@ def _remove(place: Path) -> None:
 def content_hash(path: Path) -> str:
     """Hash of a file's bytes; of a folder's names, sizes and times (its bytes may be terabytes)."""
     if path.is_file():
-        return sha256(path)
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            stat = file.stat()
-            digest.update(f"{file.relative_to(path)}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+        return file_digest(path)
+    files = [(file.relative_to(path), file.stat()) for file in sorted(path.rglob("*")) if file.is_file()]
+    return bytes_digest(*(f"{name}|{stat.st_size}|{stat.st_mtime_ns}\n".encode() for name, stat in files))
 
 
 def jsonable(value: Any) -> Any:

@@ -24,8 +24,8 @@ from clip_smu.report.figures import (
 )
 from clip_smu.reproduction.plan import Plan, reference_of
 from clip_smu.reproduction.stages import Stages
+from clip_smu.storage.escaping import cell
 from clip_smu.storage.files import atomic
-from clip_smu.storage.harmless import cell
 
 
 def write_results(

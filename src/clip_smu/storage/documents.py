@@ -1,4 +1,4 @@
-"""The one way into a JSON or TOML file that is read: bounded in size and depth, then checked against a typed form.
+"""The one way into a JSON or TOML file: bounded in size and depth, then checked against a typed form; and out of one.
 
 A form is a ``msgspec.Struct`` or a dataclass whose annotations say what each field may be. Whatever is wrong becomes
 one line that names the file and the field.
@@ -6,8 +6,8 @@ one line that names the file and the field.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -15,6 +15,8 @@ from typing import Annotated, Any, TypeVar, cast
 import msgspec
 
 from clip_smu.errors import ClipSmuError, InputError
+from clip_smu.storage.digests import checksum_of
+from clip_smu.storage.files import atomic
 from clip_smu.storage.textfiles import read_text, require_file
 
 MOST_BYTES = 64 << 20  # of a document; CLIP's largest tokenizer is 4 MiB
@@ -75,6 +77,29 @@ def read_toml(path: Path, what: str, error: type[ClipSmuError] = InputError) -> 
     return values
 
 
+def read_document(
+    file: Path, what: str, version: int, error: type[ClipSmuError] = InputError
+) -> dict[str, Any]:
+    """The values of a JSON file of ours, of the ``format`` that this version reads.
+
+    Args:
+        what: as :func:`read_json`.
+
+    Raises:
+        error: as :func:`read_json`, it holds no table, or another format.
+    """
+    values = read_json(file, what, error)
+    if not isinstance(values, dict):
+        thing = what.removeprefix("an ").removeprefix("a ")
+        raise error(f"the {thing} in {file.parent} is damaged: {file.name} holds no table")
+    found = values.get("format")
+    if found != version or isinstance(found, bool):
+        raise error(
+            f"{file.parent} has format {str(found)[:40]}, this version reads {version}: update clip-smu"
+        )
+    return values
+
+
 def checked(values: Any, form: type[Form], where: str, error: type[ClipSmuError] = InputError) -> Form:
     """Values in their typed form.
 
@@ -120,36 +145,31 @@ def bytes_of(path: Path, what: str, error: type[ClipSmuError] = InputError, most
     return path.read_bytes()
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hex; of any size, with flat memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def write_json(path: Path, value: Any) -> None:
+    """Writes ``value`` as indented UTF-8 JSON, atomically; JSON knows no NaN and no infinity: they become null."""
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def refuse_changed(
-    name: str, found: str, noted: str | None, where: str, error: type[ClipSmuError] = InputError
-) -> None:
-    """Refuses a file whose checksum is not the one that was noted when it was made; ``None``: none was.
-
-    Raises:
-        error: they differ.
-    """
-    if noted is not None and noted != found:
-        raise error(
-            f"{where} is damaged: {name} is not the file that was written with it (sha256 {found[:12]}..., noted "
-            f"{noted[:12]}...): copy the folder anew, or make it again"
-        )
+def write_sealed(path: Path, values: dict[str, Any]) -> None:
+    """Writes JSON as :func:`write_json`, with the ``checksum`` of the rest as its last field."""
+    plain = json.loads(json.dumps(finite(values)))  # as it will be read
+    write_json(path, {**plain, "checksum": checksum_of(plain)})
 
 
-def checksum_of(values: dict[str, Any]) -> str:
-    """sha256 (hex) of JSON values but for their own ``checksum``; of the numbers, not of how they are laid out.
+def finite(value: Any) -> Any:
+    """JSON values with ``None`` in place of NaN and infinite numbers, at any depth.
 
     Example:
-        >>> checksum_of({"n": 1, "checksum": "..."}) == checksum_of({"n": 1})
-        True
+        >>> finite({"auc": float("nan"), "rows": [1.0, float("inf")]})
+        {'auc': None, 'rows': [1.0, None]}
     """
-    rest = {key: value for key, value in values.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(path: Path, what: str, error: type[ClipSmuError]) -> str:

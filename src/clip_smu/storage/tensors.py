@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s
 from clip_smu.errors import ClipSmuError, InputError
-from clip_smu.storage.documents import bytes_of, refuse_changed
+from clip_smu.storage.digests import bytes_digest, refuse_changed
+from clip_smu.storage.documents import bytes_of
 from clip_smu.storage.files import atomic
 
 MOST_BYTES = 1 << 30
@@ -35,7 +35,7 @@ def read_tensors(
 
     where = f"the {what} in {path.parent}"
     data = bytes_of(path, f"the numbers of the {what}", error, MOST_BYTES)
-    refuse_changed(path.name, hashlib.sha256(data).hexdigest(), noted, where, error)
+    refuse_changed(path.name, bytes_digest(data), noted, where, error)
     try:
         return dict(load(data))
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
@@ -50,7 +50,7 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     with atomic(path) as temporary:
         temporary.write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
+    return bytes_digest(data)
 
 
 def real_array(

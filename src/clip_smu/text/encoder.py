@@ -11,7 +11,8 @@ import numpy as np
 
 from clip_smu.arrays import Float32s, Int64s
 from clip_smu.errors import ClipSmuError, InputError, InterpreterError
-from clip_smu.storage.documents import bytes_of, refuse_changed, sha256_of
+from clip_smu.storage.digests import file_digest, refuse_changed
+from clip_smu.storage.documents import bytes_of
 from clip_smu.storage.onnx_sessions import onnx_session
 from clip_smu.storage.textfiles import require_file
 
@@ -49,7 +50,7 @@ class TextEncoder:
             require_file(file, "the text encoder's file", InterpreterError)
             if noted and file.name in noted:
                 where = f"the interpreter in {file.parent}"
-                refuse_changed(file.name, sha256_of(file), noted[file.name], where, InterpreterError)
+                refuse_changed(file.name, file_digest(file), noted[file.name], where, InterpreterError)
         self._where = f"the text encoder {model}"
         self._tokenizer = read_tokenizer(tokenizer, InterpreterError)
         try:

@@ -7,7 +7,6 @@ scores the readings are calibrated. The interpreter's own text encoder is then t
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 from collections.abc import Sequence
@@ -27,12 +26,13 @@ from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
-from clip_smu.labels.joined import digest, fingerprint, labelled, refuse_overlap
+from clip_smu.labels.joined import fingerprint, labelled, refuse_overlap
 from clip_smu.labels.labels import Labelled, Labels, read_labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons, require_persons
-from clip_smu.storage.files import claim_folder, storage_errors
-from clip_smu.storage.outputs import JOB, holds_files, writes_folder
+from clip_smu.storage.digests import bytes_digest, json_digest, lines_digest
+from clip_smu.storage.files import storage_errors
+from clip_smu.storage.job_folders import JOB, claim_folder, holds_files, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
 from clip_smu.training.objectives import OBJECTIVES, TrainConfig
@@ -237,7 +237,7 @@ def fit(
     work = output / ".fit"
     if (output / "interpreter.json").is_file() and not overwrite:
         done = load_interpreter(output)
-        if done.provenance.get("job") == digest(job):
+        if done.provenance.get("job") == json_digest(job):
             if trainer.ranks.main:
                 shutil.rmtree(work, ignore_errors=True)  # a kill right after the last file left it
             return done
@@ -287,7 +287,7 @@ def fit(
         )
     evidence = gather_evidence(calibration, scores, measured.labels, measured.templates.identities)
     provenance = {
-        "job": digest(job),
+        "job": json_digest(job),
         "objective": config.objective,
         "text_encoder": config.text_encoder,
         "context": trainer.language.context,
@@ -306,7 +306,7 @@ def fit(
         "versions": {package: version(package) for package in ("clip-smu", "torch", "transformers", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "seconds": round(seconds + trained.seconds, 1),
-        "prompts_sha256": hashlib.sha256(positive.tobytes() + negative.tobytes()).hexdigest(),
+        "prompts_sha256": bytes_digest(positive.tobytes(), negative.tobytes()),
     }
     likeness = measure_likeness(known.templates.vectors, known.templates.identities)
     interpreter = replace(
@@ -391,5 +391,4 @@ def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[Float64s,
 
 def _recipe() -> str:
     """Hash of the sentences trained on, so that a resumed fit never mixes two vocabularies."""
-    sentences = [text for row in ATTRIBUTES for side in (True, False) for text in prompts(row, side)]
-    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
+    return lines_digest(text for row in ATTRIBUTES for side in (True, False) for text in prompts(row, side))

@@ -13,7 +13,6 @@ are calibrated. The probe's own classifiers are then trained on all rows. Labels
 
 from __future__ import annotations
 
-import hashlib
 import math
 import platform
 import time
@@ -34,14 +33,15 @@ from clip_smu.errors import InputError
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter.probe import MANIFEST, Probe, load_probe
-from clip_smu.labels.joined import digest, fingerprint, labelled, refuse_overlap
+from clip_smu.labels.joined import fingerprint, labelled, refuse_overlap
 from clip_smu.labels.labels import Labelled, Labels, read_labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import STRENGTHS, fit_logistic, sweep_strength
 from clip_smu.metrics.persons import count_persons, require_persons
+from clip_smu.storage.digests import bytes_digest, json_digest
 from clip_smu.storage.files import storage_errors
-from clip_smu.storage.outputs import holds_files, writes_folder
+from clip_smu.storage.job_folders import holds_files, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
 from clip_smu.words.attributes import NAMES
@@ -242,7 +242,7 @@ def fit_probe(
         refuse_overlap(known, checked)
     require_persons(known.templates.identities, config.folds)
     job = {"command": "probe", "config": asdict(config), "data": fingerprint(known, checked)}
-    done = _claim(output, digest(job), overwrite)
+    done = _claim(output, json_digest(job), overwrite)
     if done is not None:
         return done
     started = time.time()
@@ -255,7 +255,7 @@ def fit_probe(
         measured = known
         source = f"{len(known.labels)} training faces, each scored by classifiers that did not see its person"
     provenance = {
-        "job": digest(job),
+        "job": json_digest(job),
         "kind": config.kind,
         "config": asdict(config),
         "trained_on": {
@@ -269,9 +269,7 @@ def fit_probe(
         "versions": {package: version(package) for package in ("clip-smu", "torch", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "seconds": round(time.time() - started, 1),
-        "weights_sha256": hashlib.sha256(
-            b"".join(part.tobytes() for layer in probe.layers for part in layer)
-        ).hexdigest(),
+        "weights_sha256": bytes_digest(*(part.tobytes() for layer in probe.layers for part in layer)),
     }
     evidence = gather_evidence(probe.calibration, scores, measured.labels, measured.templates.identities)
     with storage_errors(output):

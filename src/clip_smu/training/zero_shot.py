@@ -8,7 +8,6 @@ ever asserted.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import platform
 import shutil
@@ -37,9 +36,10 @@ from clip_smu.labels.joined import labelled, refuse_overlap
 from clip_smu.labels.labels import Labelled, Labels, read_labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons, persons_apart
+from clip_smu.storage.digests import bytes_digest, file_digest, json_digest
 from clip_smu.storage.documents import checked, read_json
 from clip_smu.storage.files import atomic
-from clip_smu.storage.outputs import LOCK, writes_folder
+from clip_smu.storage.job_folders import LOCK, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
 from clip_smu.text.clip_tokenizer import END, START
@@ -127,7 +127,7 @@ def zero_shot(
         "error_rate": error_rate,
         "data": faces.fingerprint() if faces else None,
     }
-    digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+    digest = json_digest(job)
     if (output / "interpreter.json").is_file() and not overwrite:
         done = load_interpreter(output)
         if done.provenance.get("job") == digest:
@@ -162,7 +162,7 @@ def zero_shot(
         "job": digest,
         "objective": "zero-shot",
         "text_encoder": source.name,
-        "text_encoder_sha256": hashlib.sha256((output / _ENCODER_FILE).read_bytes()).hexdigest(),
+        "text_encoder_sha256": file_digest(output / _ENCODER_FILE),
         "context": text.context,
         "config": {"error_rate": error_rate, "seed": SEED},
         "trained_on": {"faces": 0, "persons": 0, "without_label": 0, "without_template": 0},
@@ -172,7 +172,7 @@ def zero_shot(
         "versions": {package: version(package) for package in ("clip-smu", "onnxruntime", "numpy")},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "seconds": round(time.time() - started, 1),
-        "prompts_sha256": hashlib.sha256(positive.tobytes()).hexdigest(),
+        "prompts_sha256": bytes_digest(positive.tobytes()),
     }
     seen = None if faces is None else faces.calibrate.templates
     likeness = None if seen is None else measure_likeness(seen.vectors, seen.identities)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -16,8 +15,9 @@ from clip_smu.encoders.conversion.adaface import AdaFace, FlipFusion, replace_pr
 from clip_smu.encoders.conversion.checkpoints import match_keys, read_state_dict
 from clip_smu.encoders.conversion.swinface import SwinFace
 from clip_smu.errors import EncoderError, InputError, MissingExtraError, StorageError
+from clip_smu.storage.digests import file_digest
 from clip_smu.storage.onnx_sessions import onnx_session
-from clip_smu.storage.outputs import require_output
+from clip_smu.storage.output_paths import require_output
 
 try:
     import onnx  # noqa: F401  (the exporter needs it)
@@ -119,7 +119,7 @@ def convert(checkpoint: Path, architecture: str, out_folder: Path, *, flip_fusio
             written = Path(scratch) / name
             _export(network, wanted, written)
             difference = _largest_difference(written, wanted, expected)
-            digest = hashlib.sha256(written.read_bytes()).hexdigest()
+            digest = file_digest(written)
             path = written.replace(out_folder / name)
     except OSError as failed:
         raise StorageError(

@@ -30,8 +30,8 @@ from clip_smu.evaluation.confounds.conditional import Conditional
 from clip_smu.evaluation.confounds.control import ControlTask
 from clip_smu.evaluation.confounds.readings import ByNorm, ReadFrom, Residual
 from clip_smu.metrics import AucInterval
-from clip_smu.storage.documents import Count, checked, read_json
-from clip_smu.storage.files import storage_errors, write_json
+from clip_smu.storage.documents import Count, checked, read_json, write_json
+from clip_smu.storage.files import storage_errors
 from clip_smu.words.attributes import NAMES
 
 FORMAT = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,8 +21,8 @@ from clip_smu.evaluation.confounds.readings import CONTROLS, by_norm, read_from,
 from clip_smu.labels.joined import fingerprint, labelled
 from clip_smu.labels.labels import Labelled, read_labels, read_list
 from clip_smu.metrics.persons import count_persons
-from clip_smu.storage.files import claim_folder
-from clip_smu.storage.outputs import writes_folder
+from clip_smu.storage.digests import bytes_digest
+from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, read_templates
 from clip_smu.words.attributes import INDEX, NAMES, resolve
 from clip_smu.words.hiding import Hide, hidden_names, shown_columns
@@ -201,4 +200,4 @@ def _digest(found: Evaluation, method: str) -> str:
         np.ascontiguousarray(found.labels).tobytes(),
         np.ascontiguousarray(found.norms).tobytes(),
     ]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return bytes_digest(b"\0".join(parts))

@@ -16,8 +16,8 @@ from clip_smu.evaluation.generation.scores import CaptionScores
 from clip_smu.evaluation.generation.ways import CaptionConfig, Progress, generate
 from clip_smu.interpreter.methods import Method, refuse_strangers, unreadable
 from clip_smu.photos.names import ABSENT, clean, match
+from clip_smu.storage.escaping import cell
 from clip_smu.storage.files import atomic
-from clip_smu.storage.harmless import cell
 from clip_smu.templates import Source, Templates, iter_templates
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.hiding import Hide, shown_columns

@@ -11,7 +11,7 @@ from clip_smu.labels.datasets.celeba import read_celeba
 from clip_smu.labels.datasets.vggface2 import read_vggface2, vggface2_labels
 from clip_smu.labels.labels import Labels, check_ending, read_labels, write_labels, write_list
 from clip_smu.metrics.persons import known_persons
-from clip_smu.storage.outputs import require_output
+from clip_smu.storage.output_paths import require_output
 
 __all__ = ["FORMS", "Converted", "convert"]
 

@@ -14,8 +14,7 @@ from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.load import load_encoder
 from clip_smu.errors import InputError
 from clip_smu.photos import iter_photos
-from clip_smu.storage.files import claim_folder
-from clip_smu.storage.outputs import writes_folder
+from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates.extraction.shards import Shards
 from clip_smu.templates.extraction.workers import Workers
 

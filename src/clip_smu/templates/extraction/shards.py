@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from clip_smu.encoders.encoder import Face
 from clip_smu.encoders.encoding import Outcome, content_of
 from clip_smu.errors import InputError, TemplateError
 from clip_smu.photos import Photo
+from clip_smu.storage.digests import bytes_digest, lines_digest
 from clip_smu.templates import REJECTED, REJECTED_SCHEMA, read_note, shard_note, template_schema, write_shard
 from clip_smu.templates.seal import check_seal
 
@@ -64,7 +64,7 @@ class Shards:
         note = {
             "photos": len(outcomes),
             "names": _names(outcome.photo for outcome in outcomes),
-            "contents": _digest(outcome.content for outcome in outcomes),
+            "contents": bytes_digest(*(outcome.content for outcome in outcomes)),
             "rejected": dict(sorted(reasons.items())),
         }
         rejected = self.output / REJECTED / part(number)
@@ -121,7 +121,7 @@ class Shards:
                 f"{self.output / part(number)} was made from other photos than those given now: "
                 "choose another output folder, or pass --overwrite"
             )
-        if note.get("contents") != _digest(content_of(photo) for photo in photos):
+        if note.get("contents") != bytes_digest(*map(content_of, photos)):
             return False
         self.resumed += note["photos"]
         if self.progress:
@@ -164,14 +164,7 @@ def _chunks(photos: Iterator[Photo]) -> Iterator[list[Photo]]:
 
 
 def _names(photos: Iterable[Photo]) -> str:
-    return hashlib.sha256("\n".join(photo.name for photo in photos).encode()).hexdigest()
-
-
-def _digest(contents: Iterable[bytes]) -> str:
-    whole = hashlib.sha256()
-    for content in contents:
-        whole.update(content)
-    return whole.hexdigest()
+    return lines_digest(photo.name for photo in photos)
 
 
 def _template_row(photo: Photo, index: int, face: Face) -> Row:

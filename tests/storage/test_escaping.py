@@ -23,7 +23,7 @@ from clip_smu.encoders.cards import card
 from clip_smu.evaluation import write_table
 from clip_smu.labels.labels import Labels, join
 from clip_smu.photos.names import clean, match
-from clip_smu.storage.harmless import cell, uncelled, visible
+from clip_smu.storage.escaping import cell, uncelled, visible
 from clip_smu.templates import read_templates, save_templates
 from faces import dlib_like
 

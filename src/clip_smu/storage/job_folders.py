@@ -1,4 +1,4 @@
-"""Where results go: refused before any work if nothing can be written there, and held while a job works there."""
+"""A job's folder: whose it is, so that the same job goes on there and no other, and held while the job works."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import json
 import os
 import platform
 import re
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from clip_smu.errors import InputError, StorageError
+from clip_smu.storage.documents import read_json, write_json
+from clip_smu.storage.files import storage_errors
+from clip_smu.storage.output_paths import require_output
 
 try:
     import fcntl
@@ -27,72 +29,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 JOB, LOCK = "_job.json", "_lock"  # readers of Parquet folders pass over names that begin with _
-_SYSTEM = ("/proc", "/sys", "/dev")  # what looks like files there is none
-_MEMORY = "/dev/shm"  # but this is a disk in memory
+_CLEARING = "_clearing"  # in a note: the folder's old files are being removed
 _TEMPORARY = re.compile(r"\..*\.\d+\.tmp")  # of storage.atomic
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISREG, "a file"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-)
-
-
-def require_output(path: str | Path, *, folder: bool) -> None:
-    """Refuses a place where no file (or no ``folder``) can be written; nothing is written by asking.
-
-    Raises:
-        InputError: a device, pipe or socket; a file where a folder is wanted, or a folder where a file is; a place
-            below a file or in the system's own /proc, /sys or /dev; a link to nothing or to itself; no possible name.
-        StorageError: it may not be written.
-
-    Example:
-        >>> require_output("/dev/null", folder=False)
-        Traceback (most recent call last):
-        ...
-        clip_smu.errors.InputError: expected a file to write at /dev/null, found a device: choose another name
-    """
-    wanted = "a folder" if folder else "a file"
-    path = Path(path)
-
-    def refuse(found: str) -> InputError:
-        return InputError(f"expected {wanted} to write at {path}, found {found}: choose another name")
-
-    try:
-        found = _kind(path)
-        if found not in (None, wanted):
-            raise refuse(str(found))
-        if found is None and path.is_symlink():
-            raise refuse("a link to nothing")
-        real = os.path.realpath(path)
-        place = Path(real)
-        while _kind(place) is None:
-            place = place.parent
-    except NotADirectoryError:
-        raise refuse("a place below a file") from None
-    except (OSError, ValueError) as problem:
-        raise refuse(str(getattr(problem, "strerror", None) or problem).lower()) from None
-    if any(_within(real, root) for root in _SYSTEM) and not _within(real, _MEMORY):
-        raise refuse("a place of the system")
-    if found is None and _kind(place) != "a folder":
-        raise refuse("a place below a file")
-    writable = place if found is None or folder else place.parent
-    if not os.access(writable, os.W_OK | os.X_OK):
-        raise StorageError(f"no permission to write in {writable}: choose another output than {path}")
-
-
-def _kind(path: Path) -> str | None:
-    """What is there, links followed; ``None``: nothing."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return None
-    return next((name for test, name in _KINDS if test(mode)), "a device")
-
-
-def _within(path: str, root: str) -> bool:
-    return path == root or path.startswith(f"{root}/")
 
 
 def holds_files(folder: Path) -> bool:
@@ -113,6 +52,67 @@ def was_cut_off(folder: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def claim_folder(
+    folder: Path, job: dict[str, Any], *, overwrite: bool = False, private: bool = False
+) -> None:
+    """Makes ``folder`` the place of ``job``, so that the same job resumes there and no other does.
+
+    Args:
+        job: everything that decides the result (JSON values); kept as ``_job.json``, which readers of
+            Parquet folders pass over.
+        overwrite: remove another job's files first.
+        private: only its owner may enter the folder, which holds templates or readings of persons.
+
+    Raises:
+        InputError: the folder holds another job, or files that no job of ours wrote.
+        StorageError: the folder cannot be written.
+    """
+    require_output(folder, folder=True)
+    note = folder / JOB
+    other: dict[str, Any] | None = None
+    if note.is_file():
+        try:
+            other = read_json(note, "a job's note")
+        except InputError:
+            other = {}  # it was cut off, or is no note of ours
+        other = other if isinstance(other, dict) else {}
+    elif holds_files(folder):
+        raise InputError(
+            f"{folder} is not empty and was not made by this command: choose another output folder"
+        )
+    half_cleared = bool(other and other.pop(_CLEARING, False))
+    if other is not None and not overwrite:
+        differing = sorted(key for key in {*job, *other} if job.get(key) != other.get(key))
+        if differing:
+            raise InputError(
+                f"{folder} holds another job (it differs in: {', '.join(differing)}): "
+                "choose another output folder, or pass --overwrite"
+            )
+    if half_cleared or (overwrite and other is not None):
+        write_json(note, {**job, _CLEARING: True})  # killed in the middle, the same command goes on clearing
+        _clear(folder)
+    for stale in folder.rglob(".*.tmp"):
+        stale.unlink(missing_ok=True)
+    write_json(note, job)
+    if private:
+        with storage_errors(folder):
+            folder.chmod(0o700)
+
+
+def _clear(folder: Path) -> None:
+    """Removes all but the job's note and the lock of the run that clears."""
+    import shutil  # milliseconds that no other command needs
+
+    with storage_errors(folder / JOB):
+        for file in folder.iterdir():
+            if file.name in (JOB, LOCK):
+                continue
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file)
+            else:
+                file.unlink()
 
 
 def writes_folder(job: Callable[P, R]) -> Callable[P, R]:
