@@ -229,7 +229,7 @@ def test_commands_hold_their_folder(
 CLEAR = """
 import os, sys, time
 from pathlib import Path
-from clip_smu.storage import files as storage
+from clip_smu.storage import job_folders
 plain = Path.unlink
 def slow(self, *args, **kwargs):
     plain(self, *args, **kwargs)
@@ -237,7 +237,7 @@ def slow(self, *args, **kwargs):
         print("removed", flush=True)
         time.sleep(60)
 Path.unlink = slow
-storage.claim_folder(Path(sys.argv[1]), {"job": "new"}, overwrite=True)
+job_folders.claim_folder(Path(sys.argv[1]), {"job": "new"}, overwrite=True)
 """
 
 
