@@ -304,7 +304,7 @@ def test_refusals(tmp_path: Path) -> None:
         compare(a, b, level=0.99, rounds=100)
     with pytest.raises(InputError, match="level of confidence"):
         compare(a, b, level=1.5)
-    with pytest.raises(InputError, match=r"holds no evaluation\.json"):
+    with pytest.raises(InputError, match=r"evaluation\.json is missing"):
         compare(tmp_path, b)
 
 

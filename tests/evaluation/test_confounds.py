@@ -487,7 +487,7 @@ def test_wrong_questions(world: Path, tmp_path: Path, options: dict[str, object]
 
 
 def test_wrong_folders_and_templates(world: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no confounds.json"):
+    with pytest.raises(InputError, match=r"confounds.json is missing"):
         read_confounds(tmp_path)
     (tmp_path / "confounds.json").write_text('{"format": 1}')
     with pytest.raises(InputError, match="damaged"):

@@ -607,7 +607,7 @@ def test_unfinished_and_damaged_evaluations(tmp_path: Path) -> None:
     faces, labels = toy_data(40)
     evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0)
     with pytest.raises(
-        InputError, match=r"holds no evaluation\.json: expected a folder made by clip-smu evaluate"
+        InputError, match=r"evaluation\.json is missing; give a folder made by clip-smu evaluate"
     ):
         read_evaluation(tmp_path)
     manifest = (tmp_path / "e/evaluation.json").read_text()
@@ -1064,9 +1064,6 @@ def test_digests_are_of_what_decides_a_reading() -> None:
     unknown = replace(labels, identities=["", *labels.identities[1:]])
     nobody = replace(labels, identities=[None, *labels.identities[1:]])
     assert running._labels_digest(unknown) == running._labels_digest(nobody) != running._labels_digest(labels)
-    lists = [["a", "b"], ["b", "a"], ["a", "b", "a"]]
-    assert len({running._text_digest(one) for one in lists}) == 1
-    assert running._text_digest(["a"]) != running._text_digest(["ab"]) != running._text_digest(["a", "b"])
 
 
 def test_stored_templates_digest_is_of_their_files(tmp_path: Path) -> None:

@@ -50,8 +50,9 @@ from clip_smu.metrics.verification import (
 )
 from clip_smu.photos.names import clean, match
 from clip_smu.storage.digests import bytes_digest
-from clip_smu.storage.documents import Dim, Sha256, checked, read_json, write_json
+from clip_smu.storage.documents import Dim, Sha256, checked, finite, read_json, write_json
 from clip_smu.storage.job_folders import claim_folder, writes_folder
+from clip_smu.storage.saved_folders import require_files
 from clip_smu.storage.tensors import read_tensors, write_tensors
 from clip_smu.templates import (
     Source,
@@ -232,7 +233,7 @@ class Erasure:
             "unusable": self.unusable,
             "fit": self.eraser.provenance,
             "readings": [reading.to_dict() for reading in self.readings],
-            "norm_auc": {name: _or_none(value) for name, value in self.norm_auc.items()},
+            "norm_auc": finite(self.norm_auc),
             "verification": None if known is None else asdict(known),
             "no_verification": self.no_recognition,
         }
@@ -475,11 +476,7 @@ def load_eraser(folder: str | Path) -> Eraser:
         InputError: a file is missing or damaged.
     """
     folder = Path(folder)
-    for name in ("eraser.json", "eraser.safetensors"):
-        if not (folder / name).exists():
-            raise InputError(
-                f"{folder} holds no eraser: {name} is missing; give a folder made by clip-smu erase"
-            )
+    require_files(folder, ("eraser.json", "eraser.safetensors"), "an eraser", "clip-smu erase")
     where = f"the eraser in {folder}"
     values = read_json(folder / "eraser.json", "an eraser")
     form = checked(values, _Form, f"{where} is damaged")
@@ -846,8 +843,4 @@ def _short(value: float, digits: int = 2) -> str:
 
 
 def _interval(found: AucInterval, k: int) -> dict[str, float | None]:
-    return {key: _or_none(float(getattr(found, key)[k])) for key in ("auc", "low", "high")}
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
+    return {key: finite(float(getattr(found, key)[k])) for key in ("auc", "low", "high")}

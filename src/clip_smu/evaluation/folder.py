@@ -27,9 +27,10 @@ from clip_smu.arrays import Float32s, Int8s
 from clip_smu.encoders.preprocessing import KeepsCheck
 from clip_smu.errors import InputError
 from clip_smu.metrics.persons import persons_apart
-from clip_smu.storage.documents import Count, Name, checked, read_json, write_json
+from clip_smu.storage.documents import Count, Name, checked, write_json
 from clip_smu.storage.escaping import cell
 from clip_smu.storage.files import atomic, storage_errors
+from clip_smu.storage.saved_folders import read_document, require_files
 from clip_smu.words.attributes import NAMES
 
 FORMAT = 1
@@ -116,7 +117,7 @@ def read_evaluation(folder: str | Path) -> Evaluation:
     if not (folder / MANIFEST).is_file():
         if (folder / "_job.json").is_file():
             raise InputError(f"the evaluation in {folder} is not finished: run its clip-smu evaluate again")
-        raise InputError(f"{folder} holds no {MANIFEST}: expected a folder made by clip-smu evaluate")
+        require_files(folder, (MANIFEST,), "an evaluation", "clip-smu evaluate")
     try:
         manifest, form = _manifest(folder)
         rows = pq.read_table(folder / SCORES)
@@ -187,12 +188,7 @@ class _Form(KeepsCheck, kw_only=True):
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], _Form]:
-    values = read_json(folder / MANIFEST, "an evaluation")
-    version = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
-    if version != FORMAT:
-        raise InputError(
-            f"{folder} has format {str(version)[:40]}, this version reads {FORMAT}: update clip-smu"
-        )
+    values = read_document(folder / MANIFEST, "an evaluation", FORMAT)
     return values, checked(values, _Form, f"the evaluation in {folder} is damaged")
 
 

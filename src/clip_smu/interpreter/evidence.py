@@ -12,6 +12,7 @@ from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, 
 from clip_smu.interpreter.interpreter import Evidence
 from clip_smu.metrics import delong, ece
 from clip_smu.metrics.persons import persons_apart
+from clip_smu.storage.documents import finite
 from clip_smu.words.attributes import ATTRIBUTES
 
 
@@ -66,8 +67,8 @@ def verdict_errors(
         "chosen_error_rate": error_rate,
         "bound": bound if bound <= 1 else None,
         "error": _share((verdicts != labels) & (verdicts != 0) & (labels != 0), asserted),
-        "green_error": _or_none(encoded),
-        "red_error": _or_none(not_encoded),
+        "green_error": finite(encoded),
+        "red_error": finite(not_encoded),
         "coverage": asserted / known if known else None,
         "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
         "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),
@@ -85,7 +86,3 @@ def _counts(verdicts: Int8s, labels: Int8s) -> tuple[float, float, int, int]:
 
 def _share(part: Bools, whole: Any) -> float | None:
     return float(part.sum() / whole) if whole else None
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value

@@ -30,8 +30,9 @@ from clip_smu.encoders.cards import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter.records import AttributeForm, EvidenceForm, InterpreterForm, MethodForm
-from clip_smu.storage.digests import checksum_of, file_digest
-from clip_smu.storage.documents import checked, read_json, write_sealed
+from clip_smu.storage.digests import file_digest
+from clip_smu.storage.documents import checked, finite, write_sealed
+from clip_smu.storage.saved_folders import read_document, refuse_edited, require_files
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
 from clip_smu.templates.likeness import Likeness, saved_likeness
 from clip_smu.templates.table import usable, why_unusable
@@ -72,7 +73,7 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values, under the names that files have (``green_error``, ``red_error``); NaN becomes ``None``."""
-        values: dict[str, Any] = to_builtins(EvidenceForm(**without_nan(asdict(self))))
+        values: dict[str, Any] = to_builtins(EvidenceForm(**finite(asdict(self))))
         return values
 
 
@@ -106,7 +107,7 @@ class Reading:
             "probability": round(self.probability, 6),
             "verdict": self.verdict,
         }
-        values = without_nan(values)
+        values = finite(values)
         if evidence:
             values["evidence"] = self.evidence.to_dict()
         return values
@@ -335,7 +336,7 @@ class Interpreter:
                 "likeness": self.likeness.to_dict() if self.likeness else None,
                 "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
                 "known_words": sorted(self.known_words),
-                "provenance": without_nan(self.provenance),
+                "provenance": finite(self.provenance),
             },
         )
 
@@ -505,11 +506,11 @@ def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
 
 
 def _read(folder: Path) -> Interpreter:
-    require_files(folder, "an interpreter", (MANIFEST, PROMPTS))
+    require_files(folder, (MANIFEST, PROMPTS), "an interpreter", "clip-smu fit", InterpreterError)
     where = f"the interpreter in {folder} is damaged"
-    values = read_manifest(folder / MANIFEST, "an interpreter")
+    values = read_document(folder / MANIFEST, "an interpreter", FORMAT, InterpreterError)
     form = checked(values, InterpreterForm, where, InterpreterError)
-    refuse_edited(values, folder / MANIFEST, "clip-smu fit")
+    refuse_edited(values, folder / MANIFEST, "clip-smu fit", InterpreterError)
     names, calibration, evidence = read_attribute_rows(form.attributes)
     arrays = read_tensors(folder / PROMPTS, "interpreter", InterpreterError, noted=form.files.get(PROMPTS))
     prompts, vector = (len(names), form.dim), (form.dim,)
@@ -565,48 +566,6 @@ def read_own_card(form: MethodForm, where: str) -> EncoderCard | None:
     return card
 
 
-def require_files(folder: Path, what: str, names: Sequence[str]) -> None:
-    """Refuses a folder that lacks one of the files.
-
-    Raises:
-        InterpreterError: the message names it; ``what`` is what the folder should be.
-    """
-    for name in names:
-        if not (folder / name).exists():
-            raise InterpreterError(f"{folder} is not {what}: {name} is missing")
-
-
-def read_manifest(file: Path, what: str) -> dict[str, Any]:
-    """The values of interpreter.json or probe.json, of a format that this version reads.
-
-    Raises:
-        InterpreterError: it cannot be read, or is of another format.
-    """
-    values = read_json(file, what, InterpreterError)
-    if not isinstance(values, dict):
-        raise InterpreterError(
-            f"{what.removeprefix('an ').removeprefix('a ')} in {file.parent} is damaged: {file.name} holds no table"
-        )
-    if values.get("format") != FORMAT or isinstance(values["format"], bool):
-        raise InterpreterError(
-            f"{file.parent} has format {str(values.get('format'))[:40]}, this version reads {FORMAT}: update clip-smu"
-        )
-    return values
-
-
-def refuse_edited(values: dict[str, Any], file: Path, made_by: str) -> None:
-    """Refuses a document whose numbers are not those that were written; those of before have no checksum and pass.
-
-    Raises:
-        InterpreterError: its checksum is not that of the rest.
-    """
-    if values.get("checksum") not in (None, checksum_of(values)):
-        raise InterpreterError(
-            f"{file} was changed after it was written (its checksum is not that of the rest): copy the folder anew, or "
-            f"make it again with {made_by}"
-        )
-
-
 def _sentence(readings: Sequence[Reading]) -> str:
     """What is encoded as prose; of an exclusive group the likeliest only, and Male not encoded as a woman."""
     encoded = [reading for reading in readings if reading.verdict == VERDICTS[ENCODED]]
@@ -622,15 +581,6 @@ def _sentence(readings: Sequence[Reading]) -> str:
     if woman:  # true, but nobody says it
         kept = [name for name in kept if name != "No_Beard"]
     return describe(kept, ["Male"] if woman else [])
-
-
-def without_nan(value: Any) -> Any:
-    """JSON values with ``None`` for NaN and infinity, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: without_nan(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _evidence(values: dict[str, Any]) -> Evidence:

@@ -34,6 +34,7 @@ from clip_smu.labels.labels import Labels
 from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.verification import Pairs, cosine
 from clip_smu.photos.names import match
+from clip_smu.storage.documents import finite
 from clip_smu.templates import Templates, usable, why_unusable
 from clip_smu.words.attributes import INDEX, NAMES, by_name
 from clip_smu.words.captions import describe
@@ -110,10 +111,10 @@ class PairReading:
         """As JSON values; NaN becomes ``None``."""
         return {
             "cosine": round(self.cosine, 6),
-            "threshold": None if self.threshold is None else _without_nan(asdict(self.threshold)),
+            "threshold": None if self.threshold is None else finite(asdict(self.threshold)),
             "match": self.match,
             "sentence": self.sentence,
-            "attributes": [_without_nan(asdict(one)) for one in self.attributes],
+            "attributes": [finite(asdict(one)) for one in self.attributes],
         }
 
 
@@ -346,10 +347,6 @@ _PLURALS = (
     ("It also shows", "Both also show"),
     ("It further shows", "Both further show"),
 )
-
-
-def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
 
 
 # fmt: off

@@ -29,14 +29,11 @@ from clip_smu.interpreter.interpreter import (
     check_source,
     read_attribute_rows,
     read_likeness,
-    read_manifest,
     read_own_card,
-    refuse_edited,
-    require_files,
-    without_nan,
 )
 from clip_smu.interpreter.records import ProbeForm
-from clip_smu.storage.documents import checked, write_sealed
+from clip_smu.storage.documents import checked, finite, write_sealed
+from clip_smu.storage.saved_folders import read_document, refuse_edited, require_files
 from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
 from clip_smu.templates.likeness import Likeness
 
@@ -145,7 +142,7 @@ class Probe:
                 "files": files,
                 "likeness": self.likeness.to_dict() if self.likeness else None,
                 "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
-                "provenance": without_nan(self.provenance),
+                "provenance": finite(self.provenance),
             },
         )
 
@@ -165,11 +162,11 @@ def load_probe(folder: str | Path) -> Probe:
         InterpreterError: no such folder, or it is incomplete or damaged.
     """
     folder = Path(folder)
-    require_files(folder, "a probe", (MANIFEST, WEIGHTS))
+    require_files(folder, (MANIFEST, WEIGHTS), "a probe", "clip-smu probe", InterpreterError)
     where = f"the probe in {folder}"
-    values = read_manifest(folder / MANIFEST, "a probe")
+    values = read_document(folder / MANIFEST, "a probe", FORMAT, InterpreterError)
     form = checked(values, ProbeForm, f"{where} is damaged", InterpreterError)
-    refuse_edited(values, folder / MANIFEST, "clip-smu probe")
+    refuse_edited(values, folder / MANIFEST, "clip-smu probe", InterpreterError)
     names, calibration, evidence = read_attribute_rows(form.attributes)
     arrays = read_tensors(folder / WEIGHTS, "probe", InterpreterError, noted=form.files.get(WEIGHTS))
     shapes: dict[str, tuple[int, ...]] = {"centre": (form.dim,), "scale": (form.dim,)}

@@ -68,21 +68,3 @@ def refuse_changed(
             f"{where} is damaged: {name} is not the file that was written with it (sha256 {found[:12]}..., noted "
             f"{noted[:12]}...): copy the folder anew, or make it again"
         )
-
-
-def refuse_edited(
-    values: dict[str, Any], file: Path, made_by: str, error: type[ClipSmuError] = InputError
-) -> None:
-    """Refuses a document whose numbers are not those that were written; those of before have no checksum and pass.
-
-    Args:
-        made_by: the command that writes such documents.
-
-    Raises:
-        error: its checksum is not that of the rest.
-    """
-    if values.get("checksum") not in (None, checksum_of(values)):
-        raise error(
-            f"{file} was changed after it was written (its checksum is not that of the rest): copy the folder anew, or "
-            f"make it again with {made_by}"
-        )

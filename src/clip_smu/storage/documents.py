@@ -77,29 +77,6 @@ def read_toml(path: Path, what: str, error: type[ClipSmuError] = InputError) -> 
     return values
 
 
-def read_document(
-    file: Path, what: str, version: int, error: type[ClipSmuError] = InputError
-) -> dict[str, Any]:
-    """The values of a JSON file of ours, of the ``format`` that this version reads.
-
-    Args:
-        what: as :func:`read_json`.
-
-    Raises:
-        error: as :func:`read_json`, it holds no table, or another format.
-    """
-    values = read_json(file, what, error)
-    if not isinstance(values, dict):
-        thing = what.removeprefix("an ").removeprefix("a ")
-        raise error(f"the {thing} in {file.parent} is damaged: {file.name} holds no table")
-    found = values.get("format")
-    if found != version or isinstance(found, bool):
-        raise error(
-            f"{file.parent} has format {str(found)[:40]}, this version reads {version}: update clip-smu"
-        )
-    return values
-
-
 def checked(values: Any, form: type[Form], where: str, error: type[ClipSmuError] = InputError) -> Form:
     """Values in their typed form.
 

@@ -30,8 +30,9 @@ from clip_smu.evaluation.confounds.conditional import Conditional
 from clip_smu.evaluation.confounds.control import ControlTask
 from clip_smu.evaluation.confounds.readings import ByNorm, ReadFrom, Residual
 from clip_smu.metrics import AucInterval
-from clip_smu.storage.documents import Count, checked, read_json, write_json
+from clip_smu.storage.documents import Count, checked, write_json
 from clip_smu.storage.files import storage_errors
+from clip_smu.storage.saved_folders import read_document, require_files
 from clip_smu.words.attributes import NAMES
 
 FORMAT = 1
@@ -93,15 +94,9 @@ def read_confounds(folder: str | Path) -> Confounds:
         InputError: no such folder, none in it, or it is damaged.
     """
     file = Path(folder) / MANIFEST
-    if not file.is_file():
-        raise InputError(f"{folder} holds no {MANIFEST}: expected a folder made by clip-smu confounds")
+    require_files(file.parent, (MANIFEST,), "a confounds folder", "clip-smu confounds")
     try:
-        values = read_json(file, "confounds")
-        version = values.get("format") if isinstance(values, dict) else None
-        if version != FORMAT:
-            raise InputError(
-                f"{folder} has format {str(version)[:40]}, this version reads {FORMAT}: update clip-smu"
-            )
+        values = read_document(file, "confounds", FORMAT)
         made: Confounds = _unpacked(Confounds, values)
         checked(made.manifest, _ManifestForm, f"{file} is damaged: in the manifest")
         unknown = [name for name in made.attributes if name not in NAMES]
