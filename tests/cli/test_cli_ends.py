@@ -185,7 +185,7 @@ def test_a_probe_that_was_ended_says_that_it_starts_anew(number: signal.Signals,
     assert told_of(done.stderr) == [again] * (number == signal.SIGKILL)
 
 
-@pytest.mark.parametrize("module", ["probes", "evidence", "confounds"])
+@pytest.mark.parametrize("module", ["probe", "evaluate", "confounds"])
 def test_commands_without_progress_of_their_own_say_so(module: str) -> None:
     import importlib
 

@@ -7,38 +7,44 @@ import sys
 import typer
 
 from clip_smu.cli import (
+    ask,
     captions,
+    compare,
     confounds,
     encoders,
     erase,
-    evidence,
-    jobs,
+    evaluate,
+    extract,
+    figures,
+    fit,
+    interpret,
     labels,
     pair,
-    probes,
-    reading,
+    probe,
     report,
     reproduce,
+    words,
+    zero_shot,
 )
 from clip_smu.cli.ends import run
 
 COMMANDS = (
-    reading.interpret,
-    reading.ask,
-    reading.words,
-    jobs.extract,
-    jobs.fit,
-    probes.probe,
-    evidence.evaluate,
-    evidence.compare,
+    interpret.interpret,
+    ask.ask,
+    words.words,
+    extract.extract,
+    fit.fit,
+    probe.probe,
+    evaluate.evaluate,
+    compare.compare,
     erase.erase,
     pair.pair,
-    captions.zero_shot,
+    zero_shot.zero_shot,
     captions.captions,
     confounds.confounds,
     reproduce.reproduce,
     report.report,
-    report.figures,
+    figures.figures,
 )
 
 app = typer.Typer(

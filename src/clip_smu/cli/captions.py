@@ -1,4 +1,4 @@
-"""``clip-smu zero-shot`` and ``clip-smu captions``: CLIP off the shelf, and captions with their figures."""
+"""``clip-smu captions``: captions of templates, with their figures."""
 
 from __future__ import annotations
 
@@ -8,58 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Column, Hide, Overwrite, store
+from clip_smu.cli.numbers import short
+from clip_smu.cli.options import Column, Hide, store
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
 from clip_smu.storage.escaping import visible
 
 if TYPE_CHECKING:
     from clip_smu.evaluation.generation import CaptionScores
-
-
-def zero_shot(
-    text_encoder: Annotated[
-        str,
-        typer.Option(
-            help="CLIP's text encoder: a folder with clip-vit-b32-text.onnx and its tokenizer, a folder of "
-            "transformers, or a name on the Hugging Face Hub."
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the interpreter.")],
-    encoder: Annotated[
-        str, typer.Option("--encoder", "-e", help="Encoder whose templates it reads: CLIP's image half.")
-    ] = "clip-vit-b32",
-    templates: Annotated[
-        str | None, typer.Option(help="Templates to calibrate on; without them no verdict is asserted.")
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")
-    ] = None,
-    train: Annotated[str | None, typer.Option(help="List of the photos to calibrate on.")] = None,
-    test: Annotated[
-        str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
-    ] = None,
-    error_rate: Annotated[
-        float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
-    ] = 0.10,
-    name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
-    overwrite: Overwrite = False,
-    column: Column = None,
-) -> None:
-    """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained."""
-    from clip_smu.training.zero_shot import zero_shot as run
-
-    made = run(
-        text_encoder, output,
-        encoder=encoder, templates=None if templates is None else store(templates, column),
-        labels=labels, train=train, test=test,
-        error_rate=error_rate, name=name, overwrite=overwrite,
-    )  # fmt: skip
-    if made.provenance["verdicts"] is None:
-        write(f"{made.name}: 47 prompts of length {made.dim}, not calibrated; written to {output}")
-        return
-    write_fitted(made.name, made.evidence, made.provenance, error_rate, output)
 
 
 def captions(
@@ -151,11 +107,11 @@ def _show_figures(figures: Mapping[str, CaptionScores]) -> None:
     for name, one in figures.items():
         table.add_row(
             name,
-            *(_short(value) for value in (one.micro.precision, one.micro.recall, one.sample.f1)),
-            "-".join(_short(value) for value in one.sample_f1_interval),
-            _short(one.micro.f1),
-            "-".join(_short(value) for value in one.micro_f1_interval),
-            _short(one.macro.f1),
+            *(short(value) for value in (one.micro.precision, one.micro.recall, one.sample.f1)),
+            "-".join(short(value) for value in one.sample_f1_interval),
+            short(one.micro.f1),
+            "-".join(short(value) for value in one.micro_f1_interval),
+            short(one.macro.f1),
             f"{one.said:.1f}",
         )
     show(table)
@@ -165,8 +121,3 @@ def _show_figures(figures: Mapping[str, CaptionScores]) -> None:
     write(
         f"{first.faces} faces of {first.persons} persons; unknown labels left out; said: attributes a caption"
     )
-
-
-def _short(value: float) -> str:
-    """.694 rather than 0.694, for a terminal of 80 columns."""
-    return f"{value:.3f}".removeprefix("0")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.ends import starts_anew
+from clip_smu.cli.numbers import short
 from clip_smu.cli.options import Column, Hide, Overwrite, store
 from clip_smu.cli.show import note, show, stage_bars, write
 
@@ -93,8 +94,8 @@ def _show_conditional(one: Conditional, top: int) -> None:
     for k in rows:
         table.add_row(
             one.attributes[k],
-            *(_auc(area.auc[k]) for area in (one.overall, one.no, one.yes, one.stratified)),
-            f"{_auc(one.stratified.low[k])}-{_auc(one.stratified.high[k])}",
+            *(short(area.auc[k]) for area in (one.overall, one.no, one.yes, one.stratified)),
+            f"{short(one.stratified.low[k])}-{short(one.stratified.high[k])}",
             f"{one.drop[k]:+.3f}",
         )
     show(table)
@@ -113,19 +114,19 @@ def _show_rest(made: Confounds) -> None:
     else:
         auc = made.norm.alone.auc
         told = np.argsort(-np.abs(np.nan_to_num(auc, nan=0.5) - 0.5), kind="stable")[:3]
-        figures = ", ".join(f"{made.attributes[k]} {_auc(auc[k])}" for k in told)
+        figures = ", ".join(f"{made.attributes[k]} {short(auc[k])}" for k in told)
         write(f"The norm of a template alone tells (AUC): {figures}.")
     if made.control is None:
         return
     unseen, shared = made.control.unseen, made.control.shared
     write(
-        f"Labels that mean nothing, persons not seen: mean AUC {_auc(_mean(unseen.control))} (chance is .500), "
-        f"real labels {_auc(_mean(unseen.real.auc))}."
+        f"Labels that mean nothing, persons not seen: mean AUC {short(_mean(unseen.control))} (chance is .500), "
+        f"real labels {short(_mean(unseen.real.auc))}."
     )
     if shared is not None:
         write(
-            f"Labels that mean nothing, other photos of persons seen: {_auc(_mean(shared.control))}, "
-            f"real labels {_auc(_mean(shared.real.auc))}: what lies between is not memory of persons."
+            f"Labels that mean nothing, other photos of persons seen: {short(_mean(shared.control))}, "
+            f"real labels {short(_mean(shared.real.auc))}: what lies between is not memory of persons."
         )
 
 
@@ -134,10 +135,3 @@ def _mean(values: np.ndarray) -> float:
 
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _auc(value: float) -> str:
-    if value != value:
-        return "-"
-    text = f"{value:.3f}"
-    return text[1:] if text.startswith("0") else text

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clip_smu.errors import InputError
+
 if TYPE_CHECKING:
     from clip_smu.templates import Store
 
@@ -58,8 +60,17 @@ Column = Annotated[
 ]
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="The rows as csv on standard output.")]
+
+
 def store(templates: str, column: str | None) -> Store:
     """Stored templates, as the user named them."""
     from clip_smu.templates import Store
 
     return Store(templates, column)
+
+
+def one_form(as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise InputError("--json and --csv exclude each other: choose one")

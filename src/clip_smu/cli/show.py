@@ -50,6 +50,14 @@ def csv_rows() -> Callable[[Iterable[Any]], None]:
     return add
 
 
+def write_csv(table: Any) -> None:
+    """An Arrow table on standard output, as :func:`csv_rows`."""
+    add = csv_rows()
+    add(table.column_names)
+    for row in table.to_pylist():
+        add(row.values())
+
+
 def note(line: str) -> None:
     """One line on standard error; where that is closed or full, nothing more can be said."""
     with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""``clip-smu extract`` and ``clip-smu fit``: jobs that write folders, and go on where they were."""
+"""``clip-smu fit``: an interpreter of one encoder's templates."""
 
 from __future__ import annotations
 
@@ -8,70 +8,8 @@ from typing import Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import (
-    Align,
-    Card,
-    Column,
-    Detector,
-    Jitter,
-    Landmarks,
-    Overwrite,
-    Upsample,
-    store,
-)
-from clip_smu.cli.show import note_left_out, progress_bar, stage_bars, write
-from clip_smu.errors import InputError
-
-
-def extract(
-    photos: Annotated[
-        list[str],
-        typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards, or -."),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the templates.")],
-    encoder: Annotated[
-        str, typer.Option("--encoder", "-e", help="A name of clip-smu encoders list, or onnx:PATH.")
-    ] = "dlib",
-    card: Card = None,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
-    upsample: Upsample = None,
-    jitter: Jitter = 0,
-    main_face: Annotated[
-        bool, typer.Option("--main-face", help="Keep one face a photo: the large and central one.")
-    ] = False,
-    processes: Annotated[int | None, typer.Option(help="Worker processes; default, one a core.")] = None,
-    shard_photos: Annotated[
-        int, typer.Option(help="Photos a shard: the most that a killed job repeats.")
-    ] = 1000,
-    overwrite: Overwrite = False,
-) -> None:
-    """Turn photos into templates, on all cores; killed and run again, it goes on."""
-    from clip_smu.encoders.cards import own_encoder
-    from clip_smu.encoders.encoder import EncoderOptions
-    from clip_smu.photos import count_photos
-    from clip_smu.storage.output_paths import require_output
-    from clip_smu.templates.extraction import extract as run
-
-    options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)
-    require_output(output, folder=True)
-    total = count_photos(photos)
-    with progress_bar("photos", total) as advance:
-        done = run(
-            photos, output, own_encoder(encoder, card), options,
-            processes=processes, shard_photos=shard_photos, overwrite=overwrite, progress=advance,
-        )  # fmt: skip
-    resumed = f" ({done.resumed} of them done before)" if done.resumed else ""
-    write(f"{done.photos} photos{resumed}: {done.templates} templates in {output}, {done.seconds:.1f} s")
-    if done.rejected:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in done.rejected.items())
-        write(
-            f"{sum(done.rejected.values())} photos gave nothing ({reasons}); each is listed in {output / '_rejected'}"
-        )
-    note_left_out(done.left_out)
-    if not done.templates:
-        raise InputError(f"no photo gave a template; the reasons are listed in {output / '_rejected'}")
+from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.show import stage_bars
 
 
 def fit(

@@ -1,0 +1,138 @@
+"""``clip-smu evaluate``: how well methods read templates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clip_smu.cli.ends import starts_anew
+from clip_smu.cli.numbers import interval, number, share
+from clip_smu.cli.options import AsCsv, AsJson, Column, Hide, Overwrite, one_form, store
+from clip_smu.cli.show import note, show, stage_bars, write, write_csv
+from clip_smu.storage.documents import finite
+
+if TYPE_CHECKING:
+    from clip_smu.evaluation import Evaluation
+
+_LABELS = (
+    "AUC with its 95 % interval, which counts persons, not photos; yes/no: photos with a known label; labels: how "
+    "often MAAD-Face's labels of this attribute agree with humans. Fewer than 10 yes or no are too few for a figure."
+)
+_EXPECTED = ("photos with template and label", "templates not on the list")
+
+
+def evaluate(
+    methods: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="METHOD...", help="Interpreters or probes of one encoder: dlib-lfw, or folders."
+        ),
+    ],
+    templates: Annotated[
+        str,
+        typer.Option("--templates", "-t", help="Folder made by clip-smu extract, or a file of templates."),
+    ],
+    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluation.")],
+    photos: Annotated[
+        str | None, typer.Option("--list", help="List of the photos to evaluate on; default, all labelled.")
+    ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            help="List of the photos, or persons, that the methods were fitted on: persons in both are refused."
+        ),
+    ] = None,
+    names: Annotated[str, typer.Option(help="Names of the methods, with commas; default, their own.")] = "",
+    check: Annotated[
+        str | None,
+        typer.Option(
+            help="JSON of clip-smu encoders check --json, kept with the evidence; default, an interpreter's own."
+        ),
+    ] = None,
+    hide: Hide = "",
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Resamples of persons for the intervals; 0: AUC's alone. Default 500, for over 200,000 photos 100.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    overwrite: Overwrite = False,
+    column: Column = None,
+) -> None:
+    """Measure how well interpreters and probes read labelled templates."""
+    from clip_smu.encoders.preprocessing import in_words, kept_check
+    from clip_smu.evaluation import evaluate as run
+
+    one_form(as_json, as_csv)
+    with starts_anew(output), stage_bars() as progress:
+        made = run(
+            methods, store(templates, column), labels, output,
+            only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,
+            preprocessing_check=check, hide=hide, rounds=rounds, seed=seed, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        write(json.dumps(finite({**made.manifest, "rows": made.table.to_pylist()}), ensure_ascii=False))
+    elif as_csv:
+        write_csv(made.table)
+    else:
+        _show_evaluation(made)
+    _warn(made)
+    if not (as_json or as_csv):
+        write(in_words(kept_check(made.manifest)))
+        write(f"{len(made)} photos of {made.manifest['persons']} persons; written to {output}")
+
+
+def _show_evaluation(made: Evaluation) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from clip_smu.words.attributes import by_name
+
+    rows = made.table.to_pylist()
+    for method in made.methods:
+        own = [row for row in rows if row["method"] == method]
+        show(Text(f"{method} ({made.encoder})", style="bold"))
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("attribute")
+        for title in ("AUC", "95 %", "yes/no", "labels"):
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column("")
+        for row in own:
+            if row["metric"] == "auc" and row["attribute"] != "mean":
+                table.add_row(
+                    by_name(row["attribute"]).label, number(row["value"]), interval(row["low"], row["high"]),
+                    f"{row['n_positive']}/{row['n_negative']}", f"{row['label_accuracy']:.0%}", row["reason"],
+                )  # fmt: skip
+        show(table)
+        means = {row["metric"]: row for row in own if row["attribute"] == "mean"}
+        pooled = {row["metric"]: row["value"] for row in own if row["attribute"] == "all"}
+        area, precision = means["auc"], means["average_precision"]
+        write(
+            f"mean of {area['n_attributes']} attributes: AUC {number(area['value'], 4)} "
+            f"({interval(area['low'], area['high'], 4)}), average precision {number(precision['value'], 4)}; "
+            f"wrong verdicts {share(pooled['verdict_error'])}, coverage {share(pooled['coverage'])}, "
+            f"calibration error {number(pooled['ece'])}"
+        )
+    show(f"[dim]{_LABELS}[/dim]")
+
+
+def _warn(made: Evaluation) -> None:
+    from clip_smu.encoders.preprocessing import kept_check
+
+    left = {what: count for what, count in made.manifest["join"].items() if count and what not in _EXPECTED}
+    if left:
+        note(f"left out: {', '.join(f'{count} {what}' for what, count in left.items())}")
+    for text in made.manifest.get("left_out", ()):
+        note(text)
+    for advice in (kept_check(made.manifest) or {}).get("misfed", ()):
+        note(advice)
+    if made.manifest["train"] is None:
+        note(f"whether these persons were fitted on was {made.manifest['training_persons']}")
