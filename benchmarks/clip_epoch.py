@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from clip_smu import EncoderOptions, FitConfig, decode, load_encoder
-from clip_smu.encoders.cards import own_encoder
+from clip_smu.encoders.locate import own_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.labels.labels import read_labels
 from clip_smu.photos import iter_photos

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.interpreter.store_readings import interpret_store
 from clip_smu.templates import save_templates

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_smu import EncoderOptions, decode, extract, load_encoder
-from clip_smu.encoders.cards import own_encoder
+from clip_smu.encoders.locate import own_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.faces.landmarks import COLUMNS
 from clip_smu.photos import iter_photos

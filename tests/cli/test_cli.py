@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu import cli
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.templates import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import dlib_like, toy_card, toy_data, write_photo

@@ -19,7 +19,7 @@ import pytest
 
 from clip_smu import cli
 from clip_smu.cli import ends, show
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.templates import save_templates
 from faces import dlib_like
@@ -111,7 +111,7 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnx")
-    from clip_smu.encoders.cards import write_card
+    from clip_smu.encoders.card_files import write_card
     from toy_network import RIGHT, make_network, make_people
 
     (tmp_path / "people").mkdir()

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_smu.encoders.cards import EncoderCard, card
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.downloads import download, pull
+from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

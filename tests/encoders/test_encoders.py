@@ -12,23 +12,18 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip_smu.encoders.cards import (
-    CARDS,
-    EncoderCard,
-    card,
-    checkpoint_name,
-    converted_card,
-    differences,
-    locate,
-    own_encoder,
-    read_card,
-    write_card,
-)
+from clip_smu.encoders.card import EncoderCard, differences
+from clip_smu.encoders.card_files import read_card, write_card
+from clip_smu.encoders.converted import checkpoint_name, converted_card
+from clip_smu.encoders.crops import box_crop, centre_crop
 from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.encoding import encode_photos
+from clip_smu.encoders.known import CARDS
 from clip_smu.encoders.load import load_encoder
-from clip_smu.encoders.network import Network, preprocess
-from clip_smu.encoders.onnx import OnnxEncoder, box_crop, centre_crop
+from clip_smu.encoders.locate import card, locate, own_encoder
+from clip_smu.encoders.network import Network
+from clip_smu.encoders.onnx import OnnxEncoder
+from clip_smu.encoders.preprocessing import preprocess
 from clip_smu.errors import EncoderError, ImageError, MissingExtraError
 from clip_smu.faces.alignment import crops as aligned_crops
 from clip_smu.photos import Photo, iter_photos

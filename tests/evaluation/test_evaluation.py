@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as sk
 
-from clip_smu.encoders.cards import card
-from clip_smu.encoders.preprocessing import in_words, kept_check
+from clip_smu.encoders.kept_check import in_words, kept_check
+from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InputError, LabelError, TemplateError
 from clip_smu.evaluation import (
     METRICS,

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from sklearn.metrics import precision_recall_fscore_support
 
 from clip_smu import cli
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, LabelError, TemplateError
 from clip_smu.evaluation.generation import (
     CaptionConfig,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from clip_smu.arrays import Pixels
+from clip_smu.encoders.crops import centre_crop
 from clip_smu.encoders.encoding import encode_photos
-from clip_smu.encoders.onnx import centre_crop
 from clip_smu.errors import ImageError
 from clip_smu.faces.detection import Detection
 from clip_smu.photos import Photo

@@ -74,8 +74,8 @@ def templates(data: bytes, folder: Path) -> None:
 
 
 def cards(data: bytes, folder: Path) -> None:
-    from clip_smu.encoders.cards import card_toml, read_card
-    from clip_smu.encoders.preprocessing import in_words, read_check
+    from clip_smu.encoders.card_files import card_toml, read_card
+    from clip_smu.encoders.kept_check import in_words, read_check
     from clip_smu.reproduction.plan import read_plan
     from clip_smu.storage.job_folders import claim_folder
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from clip_smu.encoders.cards import card, card_toml
+from clip_smu.encoders.card_files import card_toml
+from clip_smu.encoders.locate import card
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.interpreter import Evidence, Interpreter
 from clip_smu.interpreter.probe import Probe

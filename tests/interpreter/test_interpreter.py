@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.interpreter import Evidence, Interpreter, load_interpreter

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clip_smu.cli import app
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import ClipSmuError, InputError, TemplateError
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.interpreter.pairing import (

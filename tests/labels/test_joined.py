@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clip_smu import cli
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.evaluation import evaluate
 from clip_smu.evaluation.confounds import confounds

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from clip_smu.cli import app
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels.labels import Labels, read_list, write_labels
 from clip_smu.labels.preparation import (

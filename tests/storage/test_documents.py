@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from clip_smu.encoders.cards import card, card_toml, read_card
-from clip_smu.encoders.preprocessing import in_words, read_check
+from clip_smu.encoders.card_files import card_toml, read_card
+from clip_smu.encoders.kept_check import in_words, read_check
+from clip_smu.encoders.locate import card
 from clip_smu.errors import ClipSmuError, EncoderError, InputError, InterpreterError
 from clip_smu.evaluation import read_evaluation
 from clip_smu.evaluation.confounds import read_confounds

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_smu.cli import show
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.evaluation import write_table
 from clip_smu.labels.labels import Labels, join
 from clip_smu.photos.names import clean, match

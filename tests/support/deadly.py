@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from clip_smu.arrays import Pixels
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.encoder import Face
 from faces import toy_card
 

@@ -82,7 +82,7 @@ def prepare(folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from clip_smu.encoders.cards import write_card
+    from clip_smu.encoders.card_files import write_card
     from clip_smu.encoders.conversion.adaface import AdaFace
     from clip_smu.labels.labels import write_labels, write_list
     from clip_smu.templates import save_templates

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.encoders.cards import EncoderCard, card
+from clip_smu.encoders.card import EncoderCard
+from clip_smu.encoders.locate import card
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 
 SIDE = 16
 RIGHT = replace(

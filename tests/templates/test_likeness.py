@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clip_smu.cli import app
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.evaluation import evaluate
 from clip_smu.evaluation.generation import generate

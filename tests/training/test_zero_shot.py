@@ -15,7 +15,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from clip_smu import cli
-from clip_smu.encoders.cards import card
+from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, LabelError, TemplateError
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.labels.labels import Labels

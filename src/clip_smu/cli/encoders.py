@@ -14,7 +14,7 @@ from clip_smu.cli.show import byte_bar, note, note_left_out, progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
-    from clip_smu.encoders.preprocessing import PreprocessingCheck
+    from clip_smu.encoders.preprocessing_check import PreprocessingCheck
 
 app = typer.Typer(
     help="The face recognition models whose templates can be read: list, show, pull, convert, check.",
@@ -31,7 +31,9 @@ Photos = Annotated[
 @app.command("list")
 def list_encoders(as_json: AsJson = False) -> None:
     """List the encoders, and which of them are ready to use."""
-    from clip_smu.encoders.cards import CARDS, converted, weights_folder
+    from clip_smu.encoders.converted import converted
+    from clip_smu.encoders.known import CARDS
+    from clip_smu.encoders.weights import weights_folder
 
     rows = [(row, weights_folder(row.name) / row.filename if row.filename else None) for row in CARDS]
     rows += [(row, weights_folder(row.name) / row.filename) for row in converted()]
@@ -50,7 +52,8 @@ def list_encoders(as_json: AsJson = False) -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")], card: Card = None) -> None:
     """Show the card of one encoder, as TOML that --card takes."""
-    from clip_smu.encoders.cards import card_toml, locate, own_encoder
+    from clip_smu.encoders.card_files import card_toml
+    from clip_smu.encoders.locate import locate, own_encoder
 
     row, path = locate(own_encoder(name, card))
     write(card_toml(row).rstrip())
@@ -68,8 +71,9 @@ def pull(
     ] = False,
 ) -> None:
     """Fetch the weights of an encoder; broken off and run again, it goes on."""
-    from clip_smu.encoders.cards import CARDS, card
     from clip_smu.encoders.downloads import pull as run
+    from clip_smu.encoders.known import CARDS
+    from clip_smu.encoders.locate import card
 
     row = next((one for one in CARDS if one.name == name), None) or card(name)
     write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
@@ -102,13 +106,9 @@ def convert(
 
     It is called ARCHITECTURE-XXXXXXXX, by the first digits of the checkpoint's sha256: two checkpoints, two names.
     """
-    from clip_smu.encoders.cards import (
-        CARD_FILE,
-        checkpoint_name,
-        converted_card,
-        weights_folder,
-        write_card,
-    )
+    from clip_smu.encoders.card_files import CARD_FILE, write_card
+    from clip_smu.encoders.converted import checkpoint_name, converted_card
+    from clip_smu.encoders.weights import weights_folder
     from clip_smu.storage.digests import file_digest
     from clip_smu.storage.output_paths import require_output
     from clip_smu.storage.textfiles import require_file
@@ -157,7 +157,7 @@ def check(
     """Verify persons with an encoder, and find out whether its preprocessing is wrong."""
     from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.encoders.load import load_encoder
-    from clip_smu.encoders.preprocessing import check_preprocessing
+    from clip_smu.encoders.preprocessing_check import check_preprocessing
     from clip_smu.metrics.verification import pairs_of_identities, read_pairs
     from clip_smu.photos import iter_photos
 

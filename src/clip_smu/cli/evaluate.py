@@ -68,7 +68,7 @@ def evaluate(
     column: Column = None,
 ) -> None:
     """Measure how well interpreters and probes read labelled templates."""
-    from clip_smu.encoders.preprocessing import in_words, kept_check
+    from clip_smu.encoders.kept_check import in_words, kept_check
     from clip_smu.evaluation import evaluate as run
 
     one_form(as_json, as_csv)
@@ -125,7 +125,7 @@ def _show_evaluation(made: Evaluation) -> None:
 
 
 def _warn(made: Evaluation) -> None:
-    from clip_smu.encoders.preprocessing import kept_check
+    from clip_smu.encoders.kept_check import kept_check
 
     left = {what: count for what, count in made.manifest["join"].items() if count and what not in _EXPECTED}
     if left:

@@ -37,8 +37,8 @@ def extract(
     overwrite: Overwrite = False,
 ) -> None:
     """Turn photos into templates, on all cores; killed and run again, it goes on."""
-    from clip_smu.encoders.cards import own_encoder
     from clip_smu.encoders.encoder import EncoderOptions
+    from clip_smu.encoders.locate import own_encoder
     from clip_smu.photos import count_photos
     from clip_smu.storage.output_paths import require_output
     from clip_smu.templates.extraction import extract as run

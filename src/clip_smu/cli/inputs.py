@@ -54,9 +54,9 @@ def batches(
         yield from _stored(reader, one, column)
     if not photos:
         return
-    from clip_smu.encoders.cards import card, own_encoder
     from clip_smu.encoders.encoding import encode_photos
     from clip_smu.encoders.load import load_encoder
+    from clip_smu.encoders.locate import card, own_encoder
     from clip_smu.interpreter.interpreter import stranger
     from clip_smu.interpreter.methods import readable
     from clip_smu.photos import iter_photos

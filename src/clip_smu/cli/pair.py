@@ -134,8 +134,8 @@ def _templates(
             found[one] = _stored(method, path, photo, column)
             continue
         if model is None:
-            from clip_smu.encoders.cards import card, own_encoder
             from clip_smu.encoders.load import load_encoder
+            from clip_smu.encoders.locate import card, own_encoder
 
             name = own_encoder(encoder or method.encoder, card_file)
             method.check_templates(card(name), None)

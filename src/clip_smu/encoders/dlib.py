@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clip_smu.arrays import Pixels
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.encoder import EncoderOptions, Face
 from clip_smu.errors import EncoderError
 from clip_smu.faces.detection import Detection, order

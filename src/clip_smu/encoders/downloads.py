@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_smu.encoders.cards import EncoderCard, weights_folder
+from clip_smu.encoders.card import EncoderCard
+from clip_smu.encoders.weights import weights_folder
 from clip_smu.errors import EncoderError
 from clip_smu.storage.digests import file_digest
 from clip_smu.storage.files import storage_errors
@@ -53,7 +54,7 @@ def pull(
     """Fetches the weights of an encoder into its cache folder; nothing is fetched that is there already.
 
     Args:
-        card: a row of :data:`clip_smu.encoders.cards.CARDS`.
+        card: a row of :data:`clip_smu.encoders.known.CARDS`.
         accept_licence: you have read and accept the licence of the weights, where it is restricted.
         cache: root of the cache; default $CLIP_SMU_CACHE or ~/.cache/clip-smu.
         progress: called with the bytes there are and the bytes there will be (None if not known).

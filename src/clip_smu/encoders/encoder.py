@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clip_smu.arrays import Float32s, Pixels
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 
 
 @dataclass(frozen=True, slots=True, eq=False)

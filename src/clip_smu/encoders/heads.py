@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Float32s
-from clip_smu.encoders.network import preprocess
 from clip_smu.encoders.onnx import OnnxEncoder
+from clip_smu.encoders.preprocessing import preprocess
 from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
 from clip_smu.errors import EncoderError, ImageError
 from clip_smu.photos import Photo

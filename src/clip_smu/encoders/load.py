@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_smu.encoders.cards import locate, own_encoder
 from clip_smu.encoders.encoder import Encoder, EncoderOptions
+from clip_smu.encoders.locate import locate, own_encoder
 
 
 def load_encoder(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clip_smu.arrays import Float32s, Pixels
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.arrays import Float32s
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import EncoderError
 from clip_smu.photos.decode import HEAD_BYTES, is_lfs_pointer
 from clip_smu.storage.onnx_sessions import onnx_session
@@ -171,34 +171,6 @@ def _width(output: Any, size: int) -> int | None:
         return int(output.size) if size == 1 and output.ndim == 1 else None
     width = int(output.size) // size
     return width if width == max(output.shape[1:], default=1) else None
-
-
-def preprocess(crops: Pixels, card: EncoderCard) -> Float32s:
-    """Crops as a network wants them.
-
-    Args:
-        crops: (N, h, w, 3) uint8 RGB; another size than the card's is resized, bicubic.
-        card: its input_size, channels, mean and std are used.
-
-    Returns:
-        (N, 3, H, W) float32 ``(value - mean) / std``.
-    """
-    if crops.shape[1:3] != card.input_size:
-        crops = np.stack([_resized(crop, card.input_size) for crop in crops])
-    if card.channels == "BGR":
-        crops = crops[..., ::-1]
-    mean, std = np.array(card.mean, np.float32), np.array(card.std, np.float32)
-    pixels = crops.astype(np.float32)
-    pixels -= mean
-    pixels /= std
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-
-
-def _resized(crop: Pixels, size: tuple[int, int]) -> Pixels:
-    from PIL import Image
-
-    image = Image.fromarray(crop).resize((size[1], size[0]), Image.Resampling.BICUBIC)
-    return np.asarray(image, dtype=np.uint8)
 
 
 def _line(error: Exception) -> str:

@@ -1,50 +1,31 @@
-"""Any face recognition network in ONNX as an encoder: detect, align, crop, feed as the card says."""
+"""Any face recognition network in ONNX as an encoder: detect, align, crop, preprocess as the card says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
 from clip_smu.arrays import Float32s, Pixels
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
+from clip_smu.encoders.crops import ALIGNED, Crop, box_crop, centre_crop
 from clip_smu.encoders.encoder import EncoderOptions, Face
-from clip_smu.encoders.network import BATCH, Network, preprocess
+from clip_smu.encoders.finding import DETECTORS, LandmarksFile, detector_of
+from clip_smu.encoders.network import BATCH, Network
+from clip_smu.encoders.preprocessing import preprocess
+from clip_smu.encoders.weights import check_weights
 from clip_smu.errors import EncoderError, ImageError
 from clip_smu.faces.alignment import Fit, similarity, warp
 from clip_smu.faces.detection import Detection, order
-from clip_smu.storage.digests import file_digest
-
-ALIGNED = (112, 112)
-_STRIP = 16  # sides of a photo in this ratio, and more
-DETECTORS = ("mtcnn", "hog", "cnn", "dlib", "scrfd", "retinaface", "yolov5", "yolov8", "none")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Crop:
-    """One face found, cut out of its photo as the card's alignment says.
-
-    Attributes:
-        found: box, score and landmarks.
-        pixels: (h, w, 3) uint8 RGB.
-    """
-
-    found: Detection
-    pixels: Pixels
-
-
-class _Detector(Protocol):
-    def detect(self, photos: Sequence[Pixels]) -> list[list[Detection]]: ...
 
 
 class OnnxEncoder:
     """An ONNX network as an :class:`~clip_smu.encoders.encoder.Encoder`.
 
     Args:
-        card: how it must be fed.
+        card: how its input must be preprocessed.
         weights: the ONNX file.
         options: detection and alignment.
         threads: of ONNX Runtime.
@@ -72,9 +53,9 @@ class OnnxEncoder:
         self.card, self.options = card, options
         self.network = Network(weights, card, threads)
         self.cropped = "none" in (options.align, options.detector)
-        self._landmarks = None if options.landmarks is None else _Landmarks(Path(options.landmarks))
+        self._landmarks = None if options.landmarks is None else LandmarksFile(Path(options.landmarks))
         wanted = not self.cropped and self._landmarks is None and card.alignment != "none"
-        self._detector = _detector(options, threads) if wanted else None
+        self._detector = detector_of(options, threads) if wanted else None
 
     def encode(self, photos: Sequence[Pixels], names: Sequence[str] = ()) -> list[list[Face]]:
         """Faces of each photo, (H, W, 3) uint8 RGB, the main face first; see :class:`Encoder`."""
@@ -126,7 +107,7 @@ class OnnxEncoder:
     def templates(
         self, crops: Sequence[Pixels], card: EncoderCard | None = None
     ) -> tuple[Float32s, Float32s]:
-        """Templates (N, d) and norms (N,) of crops; ``card`` feeds them otherwise than its own says."""
+        """Templates (N, d) and norms (N,) of crops; ``card`` preprocesses them otherwise than its own says."""
         pieces = [
             self.network.templates(preprocess(np.stack(crops[start : start + BATCH]), card or self.card))
             for start in range(0, len(crops), BATCH)
@@ -148,84 +129,6 @@ class OnnxEncoder:
                 f"{photo.shape[1]}x{photo.shape[0]}: leave out --align none",
             )
         return Crop(_everything(photo), photo)
-
-
-def check_weights(card: EncoderCard, weights: Path) -> None:
-    """Raises an EncoderError if a weights file is not there or is not the card's."""
-    if not weights.is_file():
-        if card.sha256:
-            how = f"run clip-smu encoders pull {card.name}, or put the file there (sha256 {card.sha256})"
-        else:
-            how = f"run clip-smu encoders convert CHECKPOINT --architecture {card.name}"
-        raise EncoderError(f"the weights of {card.name} are not at {weights}: {how}")
-    if card.sha256 and (digest := file_digest(weights)) != card.sha256:
-        raise EncoderError(
-            f"expected sha256 {card.sha256} for the weights of {card.name}, found {digest} in {weights}: "
-            "remove the file and fetch it again"
-        )
-
-
-def box_crop(photo: Pixels, box: tuple[float, float, float, float], size: tuple[int, int]) -> Pixels:
-    """A detector's box, grown to a square about its centre, resized to (height, width); black outside."""
-    x1, y1, x2, y2 = box
-    side = max(x2 - x1, y2 - y1, 1.0)
-    left, top = (x1 + x2 - side) / 2, (y1 + y2 - side) / 2
-    height, width = size
-    matrix = np.array([[width / side, 0, -left * width / side], [0, height / side, -top * height / side]])
-    return warp(photo, matrix, (width, height))
-
-
-def centre_crop(photo: Pixels, size: tuple[int, int]) -> Pixels:
-    """CLIP's preprocessing: the shorter side to size, bicubic, then the centre."""
-    from PIL import Image as Pillow
-
-    height, width = size
-    image = Pillow.fromarray(_middle(photo))
-    scale = max(height / image.height, width / image.width)
-    resized = image.resize(
-        (max(width, int(image.width * scale)), max(height, int(image.height * scale))),
-        Pillow.Resampling.BICUBIC,
-    )
-    left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
-    return np.asarray(resized.crop((left, top, left + width, top + height)), dtype=np.uint8)
-
-
-def _middle(photo: Pixels) -> Pixels:
-    """The middle of a photo that is a thin strip: resized whole, its longer side would have millions of pixels."""
-    most = _STRIP * min(photo.shape[:2])
-    top, left = (max(0, (side - most) // 2) for side in photo.shape[:2])
-    return photo[top : top + most, left : left + most]
-
-
-class _Landmarks:
-    """Five points of each photo from a csv in VGGFace2's form."""
-
-    def __init__(self, path: Path) -> None:
-        from clip_smu.faces.landmarks import read_landmarks
-
-        self._path = path
-        self._points = read_landmarks(path)
-
-    def of(self, name: str) -> Detection:
-        points = self._points.find(name)
-        if isinstance(points, str):
-            raise ImageError("no-landmarks", f"expected five points of {name!r} in {self._path}, {points}")
-        (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        return Detection((x1, y1, x2, y2), 1.0, points)
-
-
-def _detector(options: EncoderOptions, threads: int) -> _Detector:
-    if options.detector in (None, "mtcnn"):
-        from clip_smu.faces.mtcnn import MTCNN  # an optional package
-
-        return MTCNN(main_face=options.main_face, threads=threads)
-    if options.detector in ("hog", "cnn", "dlib"):
-        from clip_smu.faces.dlib import Dlib, DlibDetector  # an optional package
-
-        return DlibDetector(Dlib(), cnn=options.detector == "cnn", upsample=options.upsample)
-    from clip_smu.faces.uniface import UnifaceDetector  # an optional package
-
-    return UnifaceDetector(options.detector)
 
 
 def _everything(photo: Pixels) -> Detection:

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s, Float64s, Floats, Int8s
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.interpreter.methods import Method
 from clip_smu.interpreter.pairing import rows_of

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s, Int8s
-from clip_smu.encoders.preprocessing import KeepsCheck
+from clip_smu.encoders.kept_check import KeepsCheck
 from clip_smu.errors import InputError
 from clip_smu.metrics.persons import persons_apart
 from clip_smu.storage.documents import Count, Name, checked, write_json

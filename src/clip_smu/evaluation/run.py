@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Float32s, Indices
-from clip_smu.encoders.cards import differences
-from clip_smu.encoders.preprocessing import kept_check, read_check
+from clip_smu.encoders.card import differences
+from clip_smu.encoders.kept_check import kept_check, read_check
 from clip_smu.errors import EncoderError, InputError, TemplateError
 from clip_smu.evaluation.folder import (
     FORMAT,

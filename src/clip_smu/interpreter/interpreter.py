@@ -26,7 +26,7 @@ from msgspec import structs, to_builtins
 from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s, Floats, Int8s
-from clip_smu.encoders.cards import EncoderCard, differences
+from clip_smu.encoders.card import EncoderCard, differences
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED, Calibration, apply
 from clip_smu.interpreter.records import AttributeForm, EvidenceForm, InterpreterForm, MethodForm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from clip_smu.encoders.preprocessing import in_words, kept_check
+from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.storage.files import atomic
 from clip_smu.words.attributes import by_name

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Float32s, Int8s
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InterpreterError
 from clip_smu.interpreter.calibration import Calibration, apply
 from clip_smu.interpreter.interpreter import (

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clip_smu.encoders.preprocessing import KeepsCheck
+from clip_smu.encoders.kept_check import KeepsCheck
 from clip_smu.storage.documents import Count, Dim, Finite, Name, Positive, Sha256, Share
 from clip_smu.templates.likeness import LikenessForm
 from clip_smu.words.attributes import NAMES
@@ -69,7 +69,7 @@ class MethodForm(msgspec.Struct, kw_only=True):
 
     Attributes:
         files: name → sha256 of the other files, as they were written; those of before this was kept are not listed.
-        encoder_card: fields of the encoder's :class:`~clip_smu.encoders.cards.EncoderCard`; null where not known.
+        encoder_card: fields of the encoder's :class:`~clip_smu.encoders.card.EncoderCard`; null where not known.
         likeness: what templates of the encoder look like; null where that was not measured.
         checksum: sha256 of all other fields; documents of before this was kept have none.
     """

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from clip_smu.encoders.preprocessing import in_words, kept_check
+from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.interpreter.interpreter import DEFAULT

@@ -8,9 +8,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from clip_smu.encoders.cards import ONNX, own_card
+from clip_smu.encoders.card_files import own_card
 from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.load import load_encoder
+from clip_smu.encoders.locate import ONNX
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import InputError, LabelError
 from clip_smu.labels.labels import Labels, read_labels, read_list

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_smu.encoders.preprocessing import find_photos
 from clip_smu.errors import ImageError
 from clip_smu.labels.datasets import convert
 from clip_smu.labels.labels import read_labels, read_list
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.photos.names import clean
+from clip_smu.photos.wanted import find_photos
 from clip_smu.reproduction.checks import refuse_shared
 from clip_smu.reproduction.plan import Plan
 from clip_smu.reproduction.stages import Stages, content_hash

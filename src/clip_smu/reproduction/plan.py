@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clip_smu.encoders.cards import ONNX
+from clip_smu.encoders.locate import ONNX
 from clip_smu.errors import InputError
 from clip_smu.storage.documents import Name, checked, read_toml
 
@@ -57,7 +57,7 @@ class PlannedEncoder:
 
     Attributes:
         name: in tables, and its folder.
-        encoder: a name of :data:`clip_smu.encoders.cards.CARDS`, or ``onnx:FILE`` below the weights folder.
+        encoder: a name of :data:`clip_smu.encoders.known.CARDS`, or ``onnx:FILE`` below the weights folder.
         card: of an ``onnx:`` encoder, as in a card file; empty: the file's own.
         options: of :class:`clip_smu.EncoderOptions`, how faces are found.
         templates: stored ones, below the data folder, in place of an encoder and photos.

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clip_smu.encoders.cards import CARD, card, own_card, write_card
+from clip_smu.encoders.card_files import own_card, write_card
+from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.encoders.load import load_encoder
-from clip_smu.encoders.preprocessing import check_preprocessing, in_words, kept_check
+from clip_smu.encoders.locate import CARD, card
+from clip_smu.encoders.preprocessing_check import check_preprocessing
 from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.evaluation.comparison import Comparison, compare
 from clip_smu.evaluation.confounds import confounds

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from clip_smu.encoders.preprocessing import in_words, kept_check
+from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.evaluation import Evaluation, write_table
 from clip_smu.evaluation.comparison import Comparison
 from clip_smu.report.figures import (

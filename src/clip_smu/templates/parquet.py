@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.arrays import Float32s, Int64s
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import EncoderError, TemplateError
 from clip_smu.templates.bounds import (
     BATCH_ROWS,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_smu.arrays import Float32s
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import TemplateError
 from clip_smu.storage.files import atomic, storage_errors
 from clip_smu.templates.bounds import reading

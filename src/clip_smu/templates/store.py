@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import TemplateError
 from clip_smu.templates.bounds import BATCH_ROWS, first_bytes
 from clip_smu.templates.seal import content_key

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_smu.arrays import Bools, Float32s, Indices, Int64s
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import TemplateError
 from clip_smu.templates.bounds import MOST_NUMBERS
 

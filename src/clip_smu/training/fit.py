@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from clip_smu.arrays import Float64s, Int8s
-from clip_smu.encoders.preprocessing import read_check
+from clip_smu.encoders.kept_check import read_check
 from clip_smu.errors import InputError, LabelError
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors

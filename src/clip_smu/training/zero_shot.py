@@ -22,7 +22,8 @@ import msgspec
 import numpy as np
 
 from clip_smu.arrays import Indices
-from clip_smu.encoders.cards import EncoderCard, card
+from clip_smu.encoders.card import EncoderCard
+from clip_smu.encoders.locate import card
 from clip_smu.errors import (
     EncoderError,
     InputError,

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from clip_smu.encoders.cards import card
 from clip_smu.encoders.encoder import EncoderOptions
 from clip_smu.encoders.load import load_encoder
+from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.photos import iter_photos
 from clip_smu.storage.job_folders import claim_folder, writes_folder
@@ -63,7 +63,7 @@ def extract(
     Args:
         photos: files, folders, globs, list files, tar shards, or ``-``; see :mod:`clip_smu.photos`.
         output: folder for ``part-NNNNN.parquet`` and ``_rejected/part-NNNNN.parquet``.
-        encoder: a name from :data:`clip_smu.encoders.cards.CARDS`, or ``onnx:PATH?card=CARD.toml``.
+        encoder: a name from :data:`clip_smu.encoders.known.CARDS`, or ``onnx:PATH?card=CARD.toml``.
         options: detection and alignment.
         processes: worker processes; default, one a core; 1 works in this process, which a photo could then end.
         shard_photos: photos a shard.

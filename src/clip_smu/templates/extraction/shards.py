@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from clip_smu.encoders.cards import EncoderCard
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.encoder import Face
 from clip_smu.encoders.encoding import Outcome, content_of
 from clip_smu.errors import InputError, TemplateError
