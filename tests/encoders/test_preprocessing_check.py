@@ -1,4 +1,4 @@
-"""A toy network with right or wrong preprocessing: what is wrong is found; what gave nothing is counted; heads by name."""
+"""A toy network with right or wrong preprocessing: what is wrong is found, what gave nothing counted; heads by name."""
 
 from __future__ import annotations
 
