@@ -280,6 +280,17 @@ def test_choices_are_checked() -> None:
         FitConfig(objective=objective, device="cpu").check()
 
 
+def test_tensorboard_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    FitConfig(device="cpu").check()
+    with pytest.raises(
+        InputError, match="needs the package tensorboard, which is not installed: pip install"
+    ):
+        FitConfig(device="cpu", tensorboard=True).check()
+    monkeypatch.setattr(fitting, "find_spec", lambda name: name == "tensorboard" or None)
+    FitConfig(device="cpu", tensorboard=True).check()
+
+
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 @pytest.mark.parametrize("encoder", ["toy", "clip-vit-b32"])
 def test_what_stands_where_nothing_is_given(objective: str, encoder: str) -> None:
@@ -290,6 +301,7 @@ def test_what_stands_where_nothing_is_given(objective: str, encoder: str) -> Non
     assert (bare.captions, bare.paraphrases, bare.patience, bare.accumulate) == (128, 1, 8, 1)
     assert (bare.text_encoder, bare.precision, bare.device, bare.seed) == ("mini", "float32", "cpu", 0)
     assert bare.size == TowerSize()
+    assert bare.learning_rate == row.learning_rate
     assert (
         FitConfig(objective, text_encoder="openai/clip", device="cpu").training(encoder).learning_rate == 1e-5
     )
