@@ -160,6 +160,18 @@ def test_the_rate_holds_for_the_verdicts_that_are_left() -> None:
     assert made.encoded_at[0] > 1  # never, and not only on these faces
 
 
+def test_the_rate_is_solved_anew_after_a_side_leaves() -> None:
+    """13 errors of 123 are too many; with the 18 right verdicts of a side that cannot stay they would pass."""
+    leaving = steps((4.0, 18, 0), (1.0, 24, 8), (-2.0, 20, 47))  # its bound is at 1, the shared one above
+    other = steps((3.0, 110, 13), (-1.5, 30, 65))
+    assert 13 / (18 + 123) < 0.10 < 13 / 123
+    scores, labels = padded(leaving, other)
+    _, _, sides = of_verdicts(calibrate(scores, labels, 0.10), scores, labels)
+    assert not sides.any()
+    _, _, sides = of_verdicts(calibrate(scores, labels, 0.11), scores, labels)
+    assert sides[0, 1] == 123
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_the_rate_holds_whatever_the_sides(seed: int) -> None:
     """Many small attributes, few faces: on these faces at most the rate is wrong, and no side rests on under 20."""
