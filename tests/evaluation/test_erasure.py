@@ -320,7 +320,19 @@ def male(data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory):
     flat = np.ones(47)
     layer, calibration = (weight, np.zeros(47, np.float32)), Calibration(flat, 0 * flat, flat, 0 * flat)
     nothing, one = np.zeros(DIM, np.float32), np.ones(DIM, np.float32)
-    probe = Probe("insight", "toy", "binary", NAMES, nothing, one, (layer,), calibration, (), 0.1, {})
+    probe = Probe(
+        name="insight",
+        encoder="toy",
+        kind="binary",
+        attributes=NAMES,
+        centre=nothing,
+        scale=one,
+        layers=(layer,),
+        calibration=calibration,
+        evidence=(),
+        error_rate=0.1,
+        provenance={},
+    )
     return output, job(data, output, ["Male"], methods=[probe], pairs=data["pairs.csv"])
 
 

@@ -51,17 +51,17 @@ def toy_interpreter(name: str = "toy") -> Interpreter:
     positive, negative = rng.normal(size=(2, 47, DIM)).astype(np.float32)
     calibration = Calibration(np.full(47, 4.0), np.zeros(47), np.full(47, 0.8), np.full(47, 0.3))
     return Interpreter(
-        name,
-        "toy",
-        NAMES,
-        positive,
-        negative,
-        np.zeros(DIM, np.float32),
-        calibration,
-        (),
-        0.1,
-        frozenset(),
-        {},
+        name=name,
+        encoder="toy",
+        attributes=NAMES,
+        positive=positive,
+        negative=negative,
+        centre=np.zeros(DIM, np.float32),
+        calibration=calibration,
+        evidence=(),
+        error_rate=0.1,
+        known_words=frozenset(),
+        provenance={},
     )
 
 

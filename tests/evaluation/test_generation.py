@@ -312,7 +312,17 @@ def test_probes_have_captions_too(shipped: Interpreter, labelled: tuple[Template
     layer = (np.ascontiguousarray(directions), np.full(47, -0.1, np.float32))
     zeros, ones = np.zeros(DIM, np.float32), np.ones(DIM, np.float32)
     probe = Probe(
-        "mine", "dlib", "binary", NAMES, zeros, ones, (layer,), shipped.calibration, shipped.evidence, 0.1, {}
+        name="mine",
+        encoder="dlib",
+        kind="binary",
+        attributes=NAMES,
+        centre=zeros,
+        scale=ones,
+        layers=(layer,),
+        calibration=shipped.calibration,
+        evidence=shipped.evidence,
+        error_rate=0.1,
+        provenance={},
     )
     table, labels = labelled
     made = generate(probe, table.vectors, "threshold")

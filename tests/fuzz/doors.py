@@ -96,7 +96,7 @@ def cards(data: bytes, folder: Path) -> None:
 def interpreter(data: bytes, folder: Path) -> None:
     """``interpreter.json`` or ``probe.json``: its length (4 bytes, little-endian), it, and the tensors beside it."""
     from clip_smu.interpreter.interpreter import Interpreter
-    from clip_smu.interpreter.methods import load_method
+    from clip_smu.interpreter.load import load_reader
 
     name, rest = kind_of("interpreter", data)
     if name == "tokenizer.json":
@@ -106,7 +106,7 @@ def interpreter(data: bytes, folder: Path) -> None:
     _written(folder / name, rest[4 : 4 + size])
     tensors = "prompts.safetensors" if name == "interpreter.json" else "weights.safetensors"
     _written(folder / tensors, rest[4 + size :])
-    made = load_method(folder)
+    made = load_reader(folder)
     made.check_templates(None, made.dim)
     made.read(np.ones((2, made.dim), dtype=np.float32))
     if isinstance(made, Interpreter):

@@ -18,7 +18,8 @@ from PIL import Image
 from clip_smu.encoders.card_files import card_toml
 from clip_smu.encoders.locate import card
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.interpreter import Evidence, Interpreter
+from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import Labels, write_labels
 from clip_smu.templates import save_templates
@@ -97,22 +98,32 @@ def _interpreter(folder: Path) -> list[bytes]:
     origin = {"objective": "attribute", "trained_on": {"faces": 4, "persons": 4}, "verdicts": {"error": 0.1}}
     nothing, one = np.zeros(_FEW, np.float32), np.ones(_FEW, np.float32)
     Interpreter(
-        "toy",
-        "toy",
-        NAMES,
-        positive,
-        negative,
-        nothing,
-        calibration,
-        evidence,
-        0.1,
-        frozenset({"hat"}),
-        origin,
+        name="toy",
+        encoder="toy",
+        attributes=NAMES,
+        positive=positive,
+        negative=negative,
+        centre=nothing,
+        calibration=calibration,
+        evidence=evidence,
+        error_rate=0.1,
+        known_words=frozenset({"hat"}),
+        provenance=origin,
     ).save(folder)
     layers = ((positive.T.copy(), np.zeros(47, np.float32)),)
-    Probe("toy", "toy", "binary", NAMES, nothing, one, layers, calibration, evidence, 0.1, origin).save(
-        folder
-    )
+    Probe(
+        name="toy",
+        encoder="toy",
+        kind="binary",
+        attributes=NAMES,
+        centre=nothing,
+        scale=one,
+        layers=layers,
+        calibration=calibration,
+        evidence=evidence,
+        error_rate=0.1,
+        provenance=origin,
+    ).save(folder)
     made = []
     for first, manifest, tensors in (
         (b"I", "interpreter.json", "prompts.safetensors"),

@@ -13,7 +13,8 @@ import pytest
 from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InputError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.interpreter import Evidence, Interpreter, load_interpreter
+from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.words.attributes import ATTRIBUTES, NAMES
 from clip_smu.words.captions import prompt
 from faces import DIM, dlib_like, slow_scores
@@ -28,9 +29,18 @@ def toy() -> Interpreter:
     calibration = Calibration(np.full(47, 4.0), rng.normal(size=47), np.full(47, 0.8), np.full(47, 0.3))
     known = Evidence(0.9, 0.8, 0.95, 50, 60, 0.1, float("nan"), 0.7, 0.9, "")
     return Interpreter(
-        "toy", "toy", NAMES, positive, negative, rng.normal(size=DIM).astype(np.float32) / 9,
-        calibration, (known,) * 47, 0.1, frozenset({"a", "hat"}), {"job": "x"},
-    )  # fmt: skip
+        name="toy",
+        encoder="toy",
+        attributes=NAMES,
+        positive=positive,
+        negative=negative,
+        centre=rng.normal(size=DIM).astype(np.float32) / 9,
+        calibration=calibration,
+        evidence=(known,) * 47,
+        error_rate=0.1,
+        known_words=frozenset({"a", "hat"}),
+        provenance={"job": "x"},
+    )
 
 
 def test_scores_are_differences_of_cosines(toy: Interpreter) -> None:

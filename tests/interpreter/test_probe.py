@@ -11,8 +11,9 @@ import pytest
 from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.interpreter import Evidence, load_interpreter
-from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.interpreter import load_interpreter
+from clip_smu.interpreter.load import load_reader
 from clip_smu.interpreter.probe import Probe, load_probe
 from clip_smu.words.attributes import NAMES
 from faces import DIM
@@ -30,9 +31,18 @@ def toy() -> Probe:
         for size in ((DIM, HIDDEN), (HIDDEN, 47))
     )
     return Probe(
-        "toy", "toy", "mlp", NAMES, (rng.normal(size=DIM) / 9).astype(np.float32),
-        rng.uniform(0.5, 2, DIM).astype(np.float32), layers, calibration, (known,) * 47, 0.1, {"job": "x"},
-    )  # fmt: skip
+        name="toy",
+        encoder="toy",
+        kind="mlp",
+        attributes=NAMES,
+        centre=(rng.normal(size=DIM) / 9).astype(np.float32),
+        scale=rng.uniform(0.5, 2, DIM).astype(np.float32),
+        layers=layers,
+        calibration=calibration,
+        evidence=(known,) * 47,
+        error_rate=0.1,
+        provenance={"job": "x"},
+    )
 
 
 def slow_scores(probe: Probe, template: np.ndarray) -> list[float]:
@@ -137,11 +147,11 @@ def test_refuses_broken_folders(toy: Probe, tmp_path: Path) -> None:
 
 def test_a_method_is_an_interpreter_or_a_probe(toy: Probe, tmp_path: Path) -> None:
     toy.save(tmp_path / "it")
-    assert load_method(tmp_path / "it").name == "toy"
-    assert isinstance(load_method(tmp_path / "it"), Probe)
-    assert load_method("dlib-lfw").encoder == "dlib"
-    assert load_method(load_interpreter().folder or "").name == "dlib-lfw"
+    assert load_reader(tmp_path / "it").name == "toy"
+    assert isinstance(load_reader(tmp_path / "it"), Probe)
+    assert load_reader("dlib-lfw").encoder == "dlib"
+    assert load_reader(load_interpreter().folder or "").name == "dlib-lfw"
     with pytest.raises(InterpreterError, match=r"holds neither interpreter\.json nor probe\.json"):
-        load_method(tmp_path)
+        load_reader(tmp_path)
     with pytest.raises(InterpreterError, match="no interpreter at nowhere"):
-        load_method("nowhere")
+        load_reader("nowhere")

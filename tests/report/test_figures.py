@@ -19,7 +19,7 @@ from made_run import METHODS, made_evaluation, write_run
 
 pytest.importorskip("matplotlib")
 
-from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.load import load_reader
 from clip_smu.report.figures import (
     DARK,
     LIGHT,
@@ -241,7 +241,7 @@ def test_numbers_in_texts_keep_their_digits() -> None:
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<svg"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
 def test_files_by_suffix(tmp_path: Path, suffix: str, start: bytes) -> None:
-    figure = auc_dots([method_series(load_method("dlib-lfw"))])
+    figure = auc_dots([method_series(load_reader("dlib-lfw"))])
     write_figure(figure, tmp_path / f"dots.{suffix}")
     assert (tmp_path / f"dots.{suffix}").read_bytes().startswith(start)
     with pytest.raises(InputError, match=r"\*\.svg, \*\.pdf or \*\.png, found dots.gif"):
@@ -266,7 +266,7 @@ def test_what_cannot_be_drawn_is_refused(dlib: Evaluation) -> None:
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"clip-smu\[report\]"):
-        auc_dots([method_series(load_method("dlib-lfw"))])
+        auc_dots([method_series(load_reader("dlib-lfw"))])
 
 
 def test_ways_by_kind_and_by_name(dlib: Evaluation) -> None:

@@ -25,8 +25,9 @@ from clip_smu.evaluation import read_evaluation
 from clip_smu.evaluation.confounds import read_confounds
 from clip_smu.evaluation.erasure import Eraser, load_eraser
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.interpreter import Evidence, load_interpreter
-from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.interpreter import load_interpreter
+from clip_smu.interpreter.load import load_reader
 from clip_smu.interpreter.probe import Probe, load_probe
 from clip_smu.report.content import gather
 from clip_smu.report.sources import read_source
@@ -85,8 +86,19 @@ def toy_probe(folder: Path) -> Path:
     known = Evidence(0.9, 0.8, 0.95, 50, 60, 0.1, float("nan"), 0.7, 0.9, "")
     calibration = Calibration(np.ones(3), np.zeros(3), np.full(3, 0.8), np.full(3, 0.3))
     made = {"job": "x", "verdicts": {"error": 0.1, "ece_mean": float("nan")}, "trained_on": {"faces": 5}}
-    probe = Probe("toy", "toy", "mlp", names, np.zeros(4, "f4"), np.ones(4, "f4"), layers, calibration,
-                  (known,) * 3, 0.1, made)  # fmt: skip
+    probe = Probe(
+        name="toy",
+        encoder="toy",
+        kind="mlp",
+        attributes=names,
+        centre=np.zeros(4, "f4"),
+        scale=np.ones(4, "f4"),
+        layers=layers,
+        calibration=calibration,
+        evidence=(known,) * 3,
+        error_rate=0.1,
+        provenance=made,
+    )
     probe.save(folder)
     return folder
 
@@ -303,7 +315,7 @@ def test_inputs_that_a_fuzzer_found(shared: Path, tmp_path: Path) -> None:
         for name, part in zip(files[chr(data[0])], (data[5 : 5 + size], data[5 + size :]), strict=True):
             (folder / name).write_bytes(part)
         with pytest.raises(InterpreterError, match="is damaged"):
-            load_method(folder)
+            load_reader(folder)
     for case in (shared / "cases/fuzz/cards").iterdir():
         (tmp_path / "card.toml").write_bytes(case.read_bytes()[1:])
         with pytest.raises(EncoderError, match="nested deeper"):
@@ -377,7 +389,7 @@ def test_damaged_folders(tmp_path: Path) -> None:
                 elif how != "missing":
                     (folder / name).write_bytes(data[: len(data) // 2] if how == "cut" else b"")
                 with pytest.raises(InterpreterError) as error:
-                    load_method(folder)
+                    load_reader(folder)
                 assert "\n" not in str(error.value)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_smu.interpreter.interpreter import Evidence
+from clip_smu.interpreter.evidence import Evidence
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics import delong
 from clip_smu.templates import Templates

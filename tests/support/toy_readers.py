@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.interpreter import Evidence
+from clip_smu.interpreter.evidence import Evidence
 from clip_smu.interpreter.probe import Probe
 from clip_smu.words.attributes import NAMES
 from faces import DIM, toy_data
@@ -23,6 +23,15 @@ def toy_probe(name: str = "toy-probe", seed: int = 1, encoder: str = "toy") -> P
     layer = (weight.astype(np.float32), np.zeros(47, np.float32))
     calibration = Calibration(np.full(47, 3.0), np.zeros(47), np.full(47, 0.75), np.full(47, 0.25))
     return Probe(
-        name, encoder, "binary", NAMES, np.zeros(DIM, np.float32), np.ones(DIM, np.float32), (layer,),
-        calibration, (EVIDENCE,) * 47, 0.1, {"trained_on": {"faces": 400}},
-    )  # fmt: skip
+        name=name,
+        encoder=encoder,
+        kind="binary",
+        attributes=NAMES,
+        centre=np.zeros(DIM, np.float32),
+        scale=np.ones(DIM, np.float32),
+        layers=(layer,),
+        calibration=calibration,
+        evidence=(EVIDENCE,) * 47,
+        error_rate=0.1,
+        provenance={"trained_on": {"faces": 400}},
+    )

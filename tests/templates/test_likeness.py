@@ -19,9 +19,10 @@ from clip_smu.errors import EncoderError, InterpreterError, TemplateError
 from clip_smu.evaluation import evaluate
 from clip_smu.evaluation.generation import generate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
-from clip_smu.interpreter.methods import load_method, refuse_strangers
+from clip_smu.interpreter.load import load_reader
 from clip_smu.interpreter.pairing import pair
 from clip_smu.interpreter.probe import Probe
+from clip_smu.interpreter.readable import refuse_strangers
 from clip_smu.interpreter.store_readings import interpret_store
 from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates, read_templates, save_templates
@@ -158,14 +159,23 @@ def test_too_few_to_measure() -> None:
 
 def test_saved_and_loaded_with_either_method(shipped: Interpreter, tmp_path: Path) -> None:
     probe = Probe(
-        "mine", "dlib", "binary", NAMES, np.zeros(128, "f4"), np.ones(128, "f4"),
-        ((np.ones((128, 47), "f4"), np.zeros(47, "f4")),), shipped.calibration, shipped.evidence, 0.1, {},
+        name="mine",
+        encoder="dlib",
+        kind="binary",
+        attributes=NAMES,
+        centre=np.zeros(128, "f4"),
+        scale=np.ones(128, "f4"),
+        layers=((np.ones((128, 47), "f4"), np.zeros(47, "f4")),),
+        calibration=shipped.calibration,
+        evidence=shipped.evidence,
+        error_rate=0.1,
+        provenance={},
         likeness=shipped.likeness,
-    )  # fmt: skip
+    )
     rows = np.stack([shipped.centre, np.ones(128, np.float32)])
     for method, name in ((shipped, "it"), (probe, "probe")):
         method.save(tmp_path / name)
-        back = load_method(tmp_path / name)
+        back = load_reader(tmp_path / name)
         assert back.likeness is not None
         assert shipped.likeness is not None
         assert back.likeness.to_dict() == shipped.likeness.to_dict()
@@ -183,9 +193,9 @@ def test_saved_and_loaded_with_either_method(shipped: Interpreter, tmp_path: Pat
     ):
         file.write_text(json.dumps({**values, "likeness": broken}))
         with pytest.raises(InterpreterError, match="damaged"):
-            load_method(tmp_path / "probe")
+            load_reader(tmp_path / "probe")
     file.write_text(json.dumps({**values, "likeness": None}))  # a folder of before: every row is read
-    assert not np.isnan(load_method(tmp_path / "probe").read(rows)[0]).any()
+    assert not np.isnan(load_reader(tmp_path / "probe").read(rows)[0]).any()
 
 
 def test_fits_measure_it(tmp_path: Path) -> None:

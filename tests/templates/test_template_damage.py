@@ -16,7 +16,8 @@ import pytest
 
 from clip_smu.errors import ClipSmuError, TemplateError
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.interpreter import Evidence, Interpreter
+from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.interpreter.store_readings import interpret_store
 from clip_smu.templates import (
     bounds,
@@ -45,9 +46,18 @@ def toy_interpreter() -> Interpreter:
     calibration = Calibration(np.full(47, 4.0), np.zeros(47), np.full(47, 0.8), np.full(47, 0.3))
     known = Evidence(0.9, 0.8, 0.95, 50, 60, 0.1, float("nan"), 0.7, 0.9, "")
     return Interpreter(
-        "toy", "toy", NAMES, positive, negative, np.zeros(DIM, np.float32),
-        calibration, (known,) * 47, 0.1, frozenset(), {"job": "x"},
-    )  # fmt: skip
+        name="toy",
+        encoder="toy",
+        attributes=NAMES,
+        positive=positive,
+        negative=negative,
+        centre=np.zeros(DIM, np.float32),
+        calibration=calibration,
+        evidence=(known,) * 47,
+        error_rate=0.1,
+        known_words=frozenset(),
+        provenance={"job": "x"},
+    )
 
 
 def same(file: Path, expected: tuple[object, ...]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.load import load_reader
 from clip_smu.labels.joined import labelled
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc
@@ -99,7 +99,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("kind", sorted(FAST))
 def test_finds_what_is_there(fitted: dict[str, Path], kind: str) -> None:
-    made = load_method(fitted[kind])
+    made = load_reader(fitted[kind])
     assert (made.dim, made.encoder, made.name, made.attributes) == (DIM, "toy", kind, NAMES)
     assert np.mean([row.auc for row in made.evidence]) > 0.8  # on folds whose persons training did not see
     table, labels = toy_data()
@@ -269,6 +269,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "it (logistic-regression): mean AUC 0." in done.output
     assert "wrong verdicts" in done.output
-    assert load_method(tmp_path / "it").error_rate == 0.1
+    assert load_reader(tmp_path / "it").error_rate == 0.1
     refused = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "it"), "--kind", "forest"])
     assert isinstance(refused.exception, InputError)

@@ -48,7 +48,7 @@ def captions(
 ) -> None:
     """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways."""
     from clip_smu.evaluation.generation import CaptionConfig, compare_ways, write_captions, write_figures
-    from clip_smu.interpreter.methods import load_method
+    from clip_smu.interpreter.load import load_reader
     from clip_smu.labels.labels import read_labels, read_list
     from clip_smu.storage.output_paths import require_output
 
@@ -59,7 +59,7 @@ def captions(
     for file in (output, table):
         if file is not None:
             require_output(file, folder=False)
-    reader = load_method(interpreter)
+    reader = load_reader(interpreter)
     config = CaptionConfig(threshold, margin, scale, most)
     names = None if only is None else read_list(only)
     if output is not None:

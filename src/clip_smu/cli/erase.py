@@ -45,9 +45,9 @@ def erase(
 ) -> None:
     """Erase attributes from templates, and measure what can still be read and who is still recognised."""
     from clip_smu.evaluation.erasure import erase as run
-    from clip_smu.interpreter.methods import load_method
+    from clip_smu.interpreter.load import load_reader
 
-    methods = [load_method(path) for path in method or []]
+    methods = [load_reader(path) for path in method or []]
     with stage_bars() as progress:
         found = run(
             attributes, store(templates, column), labels, output,

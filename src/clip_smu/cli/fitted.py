@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clip_smu.cli.show import note, write
 
 if TYPE_CHECKING:
-    from clip_smu.interpreter.interpreter import Evidence
+    from clip_smu.interpreter.evidence import Evidence
 
 
 def write_fitted(

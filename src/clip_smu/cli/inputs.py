@@ -57,8 +57,8 @@ def batches(
     from clip_smu.encoders.encoding import encode_photos
     from clip_smu.encoders.load import load_encoder
     from clip_smu.encoders.locate import card, own_encoder
-    from clip_smu.interpreter.interpreter import stranger
-    from clip_smu.interpreter.methods import readable
+    from clip_smu.interpreter.readable import readable
+    from clip_smu.interpreter.reader import stranger
     from clip_smu.photos import iter_photos
 
     name = own_encoder(encoder or reader.encoder, card_file)
@@ -79,7 +79,7 @@ def batches(
 
 
 def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[Batch]:
-    from clip_smu.interpreter.methods import refuse_strangers, unreadable
+    from clip_smu.interpreter.readable import refuse_strangers, unreadable
     from clip_smu.templates import iter_templates
 
     for number, part in enumerate(iter_templates(store(path, column))):

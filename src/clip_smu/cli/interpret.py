@@ -32,7 +32,8 @@ from clip_smu.cli.show import csv_rows, progress_bar, show, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
-    from clip_smu.interpreter.interpreter import Interpretation, Interpreter
+    from clip_smu.interpreter.interpreter import Interpreter
+    from clip_smu.interpreter.readings import Interpretation
 
 EVIDENCE = (
     "AUC, its 95 % interval and the numbers of yes and no are from persons that training did not see; labels: how "

@@ -26,8 +26,8 @@ from clip_smu.errors import InputError, TemplateError
 
 if TYPE_CHECKING:
     from clip_smu.encoders.encoder import Encoder, EncoderOptions
-    from clip_smu.interpreter.methods import Method
     from clip_smu.interpreter.pairing import PairReading, Threshold
+    from clip_smu.interpreter.reader import TemplateReader
 
 REMINDER = (
     "LLR: log10 of how much likelier this is of one person than of two; not to be added up, for attributes depend on "
@@ -72,10 +72,10 @@ def pair(
 ) -> None:
     """Say whether two faces match, and which attributes speak for it or against it."""
     from clip_smu.encoders.encoder import EncoderOptions
-    from clip_smu.interpreter.methods import load_method
+    from clip_smu.interpreter.load import load_reader
     from clip_smu.interpreter.pairing import pair as run
 
-    method = load_method(interpreter)
+    method = load_reader(interpreter)
     limit = _limit(threshold, calibration, pairs, far, column)
     options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
     first, second = _templates(method, (a, b), encoder, card, options, column)
@@ -116,7 +116,7 @@ def _limit(
 
 
 def _templates(
-    method: Method,
+    method: TemplateReader,
     inputs: tuple[str, str],
     encoder: str | None,
     card_file: Path | None,
@@ -160,7 +160,7 @@ def _photographed(model: Encoder, path: str) -> Float32s:
     return outcome.faces[0].template
 
 
-def _stored(method: Method, path: str, photo: str, column: str | None) -> Float32s:
+def _stored(method: TemplateReader, path: str, photo: str, column: str | None) -> Float32s:
     from clip_smu.templates import iter_templates
 
     rows: list[Float32s] = []

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from clip_smu.arrays import Float32s, Float64s, Floats, Int8s
 from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.interpreter.methods import Method
 from clip_smu.interpreter.pairing import rows_of
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.labels.joined import labelled, refuse_overlap
 from clip_smu.labels.labels import Labelled, read_labels, read_list
 from clip_smu.metrics import AucInterval, delong
@@ -248,7 +248,7 @@ def erase(
     *,
     train: str | Path,
     test: str | Path,
-    methods: Sequence[Method] = (),
+    methods: Sequence[TemplateReader] = (),
     pairs: str | Path | None = None,
     hide: Hide = (),
     seed: int = 0,
@@ -648,7 +648,7 @@ def _schema(card: EncoderCard | None, eraser: Eraser) -> pa.Schema:
 
 
 def _readings(
-    methods: Sequence[Method],
+    methods: Sequence[TemplateReader],
     fitted: Labelled,
     tested: Labelled,
     eraser: Eraser,
@@ -679,7 +679,7 @@ def _readings(
         before, after = (delong(one[:, keep], labels[:, keep], identity=persons) for one in scores)
         return Reread(reader, fitted_on, tuple(names[k] for k in keep), before, after)
 
-    def by_method(one: Method) -> Callable[[Float32s, Float32s], NDArray[Any]]:
+    def by_method(one: TemplateReader) -> Callable[[Float32s, Float32s], NDArray[Any]]:
         open_to_all = replace(one, likeness=None)  # erased templates are to be read, whatever they look like
         return lambda _, test: open_to_all.read(test)[0]
 

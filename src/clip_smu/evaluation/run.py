@@ -31,8 +31,9 @@ from clip_smu.evaluation.folder import (
 )
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
 from clip_smu.evaluation.overlap import refuse_trained
-from clip_smu.interpreter.methods import Method, load_method, refuse_strangers, unreadable
-from clip_smu.interpreter.probe import Probe
+from clip_smu.interpreter.load import load_reader
+from clip_smu.interpreter.readable import refuse_strangers, unreadable
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.labels.labels import KEPT, Labels, join_rows, read_labels, read_list
 from clip_smu.storage.digests import bytes_digest, lines_digest
 from clip_smu.storage.job_folders import claim_folder, writes_folder
@@ -71,7 +72,7 @@ class _Photos:
 
 @writes_folder
 def evaluate(
-    methods: Sequence[str | Path | Method],
+    methods: Sequence[str | Path | TemplateReader],
     templates: Templates | Source,
     labels: Labels | str | Path,
     output: str | Path,
@@ -119,7 +120,7 @@ def evaluate(
         >>> from clip_smu.words.attributes import NAMES
         >>> rng = np.random.default_rng(0)  # made-up faces: chance is what they are worth
         >>> people = [f"person{row}" for row in range(60)]
-        >>> face = load_method("dlib-lfw").centre  # the mean of real ones
+        >>> face = load_reader("dlib-lfw").centre  # the mean of real ones
         >>> vectors = face + rng.normal(scale=0.003, size=(60, 128)).astype("float32")
         >>> faces = Templates(vectors, [f"{one}/1.jpg" for one in people],
         ...                   np.zeros(60, "int16"), people, np.ones(60, "float32"), None)
@@ -130,7 +131,7 @@ def evaluate(
     """
     started = time.time()
     output = Path(output)
-    loaded = [load_method(one) if isinstance(one, str | Path) else one for one in methods]
+    loaded = [load_reader(one) if isinstance(one, str | Path) else one for one in methods]
     called = _names(loaded, methods, names)
     attributes, keep = _shown(loaded, called, hide)
     known = labels if isinstance(labels, Labels) else read_labels(labels)
@@ -212,7 +213,7 @@ def evaluate(
 
 
 def _read(
-    methods: dict[str, Method],
+    methods: dict[str, TemplateReader],
     templates: Templates | Source,
     labels: Labels,
     only: Sequence[str] | None,
@@ -287,7 +288,7 @@ def _read(
     )
 
 
-def _scored(method: Method, vectors: Float32s, keep: Indices) -> Scored:
+def _scored(method: TemplateReader, vectors: Float32s, keep: Indices) -> Scored:
     scores, probabilities, verdicts = method.read(np.ascontiguousarray(vectors))
     return Scored(scores[:, keep], probabilities[:, keep], verdicts[:, keep])
 
@@ -300,7 +301,9 @@ def _batches(templates: Templates | Source) -> Iterator[Templates]:
 
 
 def _names(
-    loaded: Sequence[Method], given: Sequence[str | Path | Method], names: Sequence[str] | None
+    loaded: Sequence[TemplateReader],
+    given: Sequence[str | Path | TemplateReader],
+    names: Sequence[str] | None,
 ) -> list[str]:
     """Names of the methods, each once: their own, or where two are the same, their folders'."""
     if not loaded:
@@ -326,7 +329,9 @@ def _names(
     return called
 
 
-def _shown(loaded: Sequence[Method], called: Sequence[str], hide: Hide) -> tuple[tuple[str, ...], Indices]:
+def _shown(
+    loaded: Sequence[TemplateReader], called: Sequence[str], hide: Hide
+) -> tuple[tuple[str, ...], Indices]:
     """The attributes to evaluate, and their columns in each method."""
     for method, name in zip(loaded, called, strict=True):
         if method.encoder != loaded[0].encoder:
@@ -357,24 +362,16 @@ def _columns(attributes: Sequence[str]) -> list[int]:
     return [NAMES.index(name) for name in attributes]
 
 
-def _described(name: str, method: Method, sha256: str) -> dict[str, Any]:
+def _described(name: str, method: TemplateReader, sha256: str) -> dict[str, Any]:
     """What the manifest keeps of a method."""
     provenance = method.provenance
-    objective = provenance.get("objective")
-    kind = (
-        method.kind
-        if isinstance(method, Probe)
-        else "zero-shot"
-        if objective == "zero-shot"
-        else "interpreter"
-    )
     return {
         "name": name,
-        "kind": kind,
+        "kind": method.method_kind,
         "encoder": method.encoder,
         "dim": method.dim,
         "error_rate": method.error_rate,
-        "objective": objective,
+        "objective": provenance.get("objective"),
         "job": provenance.get("job"),
         "trained_on": provenance.get("trained_on"),
         "sha256": sha256,
@@ -395,7 +392,7 @@ def _counting(
     return advance
 
 
-def _digest(method: Method) -> str:
+def _digest(method: TemplateReader) -> str:
     """Hash of everything that decides what a method reads; its name and evidence do not."""
     digest = hashlib.sha256()
 

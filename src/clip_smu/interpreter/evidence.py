@@ -1,19 +1,58 @@
-"""What held-out faces say of an interpreter's readings: per attribute, and of its verdicts as a whole."""
+"""What held-out faces say of a reader's readings: per attribute, and of its verdicts as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import structs, to_builtins
 
 from clip_smu.arrays import Bools, Floats, Int8s
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, apply
-from clip_smu.interpreter.interpreter import Evidence
+from clip_smu.interpreter.records import EvidenceForm
 from clip_smu.metrics import delong, ece
 from clip_smu.metrics.persons import persons_apart
 from clip_smu.storage.documents import finite
 from clip_smu.words.attributes import ATTRIBUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What held-out faces say of one attribute's readings.
+
+    Attributes:
+        auc, low, high: ROC AUC with its 95 % interval, 0 to 1; NaN where ``reason`` says why.
+        n_positive, n_negative: faces with a known label.
+        encoded_error, not_encoded_error: share of wrong verdicts among those asserted; NaN where none was.
+        coverage: share of the labelled faces for which a verdict was asserted.
+        label_accuracy: how often MAAD-Face's labels agree with humans (its own check).
+        reason: why a figure is missing or weak ("too few positives"), or "".
+    """
+
+    auc: float
+    low: float
+    high: float
+    n_positive: int
+    n_negative: int
+    encoded_error: float
+    not_encoded_error: float
+    coverage: float
+    label_accuracy: float
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, under the names that files have (``green_error``, ``red_error``); NaN becomes ``None``."""
+        values: dict[str, Any] = to_builtins(EvidenceForm(**finite(asdict(self))))
+        return values
+
+    @classmethod
+    def from_form(cls, form: EvidenceForm) -> Evidence:
+        """From what a folder holds, with NaN for null."""
+        given = structs.asdict(form)
+        filled: dict[str, Any] = {k: float("nan") if v is None else v for k, v in given.items()}
+        return cls(**filled)
 
 
 def gather_evidence(

@@ -28,8 +28,9 @@ from numpy.typing import ArrayLike
 from clip_smu.arrays import Float32s, Float64s, Floats, Indices
 from clip_smu.errors import InputError, TemplateError
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
-from clip_smu.interpreter.interpreter import VERDICTS, stranger
-from clip_smu.interpreter.methods import Method, readable
+from clip_smu.interpreter.readable import readable
+from clip_smu.interpreter.reader import TemplateReader, stranger
+from clip_smu.interpreter.readings import VERDICTS
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.verification import Pairs, cosine
@@ -119,7 +120,7 @@ class PairReading:
 
 
 def pair(
-    method: Method,
+    method: TemplateReader,
     a: Floats,
     b: Floats,
     threshold: Threshold | float | None = None,
@@ -213,7 +214,7 @@ def stability(labels: Labels) -> Float64s:
     return result
 
 
-def base_rates(method: Method) -> Float64s:
+def base_rates(method: TemplateReader) -> Float64s:
     """(K,) share of yes among the known labels of the method's evidence; NaN where it has none."""
     yes, no = (
         np.array([getattr(one, key) for one in method.evidence], dtype=np.float64)
@@ -264,7 +265,7 @@ def rows_of(pairs: Pairs, templates: Templates) -> tuple[Indices, Indices, Pairs
     return rows[there], rows[len(pairs) + there], pairs.take(there)
 
 
-def _checked(method: Method, template: Floats, name: str) -> Float32s:
+def _checked(method: TemplateReader, template: Floats, name: str) -> Float32s:
     vector = np.asarray(template, dtype=np.float32)
     if vector.ndim != 1:
         raise TemplateError(f"expected the {name} template as ({method.dim},), found shape {vector.shape}")

@@ -11,94 +11,69 @@ between. A linear probe has one layer. The scale of t does not matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from clip_smu.arrays import Float32s, Int8s
-from clip_smu.encoders.card import EncoderCard
+from clip_smu.arrays import Float32s
 from clip_smu.errors import InterpreterError
-from clip_smu.interpreter.calibration import Calibration, apply
-from clip_smu.interpreter.interpreter import (
-    Evidence,
-    attribute_rows,
-    blanked,
-    check_source,
-    read_attribute_rows,
-    read_likeness,
-    read_own_card,
-)
+from clip_smu.interpreter.folder import FolderKind, read_folder, write_folder
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.interpreter.records import ProbeForm
-from clip_smu.storage.documents import checked, finite, write_sealed
-from clip_smu.storage.saved_folders import read_document, refuse_edited, require_files
-from clip_smu.storage.tensors import read_tensors, real_array, write_tensors
-from clip_smu.templates.likeness import Likeness
 
-FORMAT = 1
-MANIFEST = "probe.json"
-WEIGHTS = "weights.safetensors"
+PROBE_FOLDER = FolderKind("a probe", "probe.json", "weights.safetensors", ProbeForm, "clip-smu probe")
 
 
-@dataclass(frozen=True, eq=False)
-class Probe:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Probe(TemplateReader):
     """Classifiers of K attributes on one encoder's templates; made by ``fit_probe``, loaded by :func:`load_probe`.
 
-    Attributes:
-        name: what the user calls it.
-        encoder: name of the encoder whose templates it reads; ``dim`` their length.
+    Attributes: those of :class:`~clip_smu.interpreter.reader.TemplateReader`, and
+
         kind: ``multi-label``, ``binary``, ``logistic-regression`` or ``mlp``.
-        attributes: K names, in MAAD-Face's order.
         centre, scale: (d,) float32, mean and standard deviation of the training faces' unit templates.
         layers: (weight (in, out), bias (out,)) float32; the first takes d, the last gives K.
-        calibration, evidence: of each attribute.
-        error_rate: the share of wrong verdicts that the thresholds were chosen for.
-        provenance: how it was made: data, seed, versions, hashes, figures.
-        folder: where its files lie.
-        files: name → sha256 of the files in the folder, as they were written; empty where not known.
-        card: the whole card of the encoder; ``None`` where the templates of the fit had none.
-        likeness: what templates of the encoder look like; ``None`` where that was not measured: then every row is read.
 
     Example:
         >>> import numpy as np
         >>> from clip_smu.interpreter.calibration import Calibration
         >>> one = np.ones(1)
-        >>> layer = (np.float32([[2.0], [0.0]]), np.float32([-1.0]))
-        >>> probe = Probe("toy", "toy", "binary", ("Male",), np.zeros(2, np.float32), np.ones(2, np.float32),
-        ...               (layer,), Calibration(one, 0 * one, one, 0 * one), (), 0.1, {})
+        >>> probe = Probe(
+        ...     name="toy", encoder="toy", kind="binary", attributes=("Male",), error_rate=0.1, provenance={},
+        ...     centre=np.zeros(2, np.float32), scale=np.ones(2, np.float32),
+        ...     layers=((np.float32([[2.0], [0.0]]), np.float32([-1.0])),),
+        ...     calibration=Calibration(one, 0 * one, one, 0 * one), evidence=(),
+        ... )
         >>> probe.read(np.float32([[5, 0], [0, 7]]))[0].tolist()
         [[1.0], [-1.0]]
     """
 
-    name: str
-    encoder: str
+    what = PROBE_FOLDER.what
+
     kind: str
-    attributes: tuple[str, ...]
     centre: Float32s
     scale: Float32s
     layers: tuple[tuple[Float32s, Float32s], ...]
-    calibration: Calibration
-    evidence: tuple[Evidence, ...]
-    error_rate: float
-    provenance: dict[str, Any]
-    folder: Path | None = None
-    files: dict[str, str] = field(default_factory=dict)
-    card: EncoderCard | None = None
-    likeness: Likeness | None = None
 
     @property
     def dim(self) -> int:
         """d, the length of the templates it reads."""
         return len(self.centre)
 
-    def read(self, vectors: Float32s) -> tuple[Float32s, Float32s, Int8s]:
-        """Scores (logits), probabilities (N, K) float32 and verdicts (N, K) int8 of (N, d) float32 rows.
+    @property
+    def method_kind(self) -> str:
+        """Its kind."""
+        return self.kind
 
-        A row that is zero, NaN or infinite, or does not look like a template of the encoder, ends as NaN and *cannot
-        tell*.
-        """
+    @property
+    def made_by(self) -> str:
+        """``clip-smu probe`` with its kind."""
+        return f"{PROBE_FOLDER.command} ({self.kind})"
+
+    def score(self, vectors: Float32s) -> Float32s:
+        """(N, K) float32 logits; a row that is zero, NaN or infinite ends as NaN."""
         weight, bias = self._first
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # unusable rows end as NaN
             hidden = vectors @ weight  # (N, h)
@@ -107,44 +82,15 @@ class Probe:
             for weight, bias in self.layers[1:]:
                 hidden = np.maximum(hidden, 0, out=hidden) @ weight
                 hidden += bias
-            return blanked(self.likeness, vectors, hidden, *apply(self.calibration, hidden))
-
-    def check_templates(self, card: EncoderCard | None, dim: int | None) -> None:
-        """Refuses templates of another encoder, of one fed otherwise, or of another length.
-
-        Those without a card pass if their length fits.
-
-        Raises:
-            EncoderError: they come from another encoder; the message says in what its card differs.
-            TemplateError: they have another length than ``self.dim``.
-        """
-        check_source("probe", self.name, self.encoder, self.card, self.dim, card, dim)
+        return hidden
 
     def save(self, folder: str | Path) -> None:
         """Writes ``weights.safetensors``, then ``probe.json``, whose presence says that the folder is whole."""
-        folder = Path(folder)
         arrays = {"centre": self.centre, "scale": self.scale}
-        arrays |= self.likeness.arrays() if self.likeness else {}
         for number, (weight, bias) in enumerate(self.layers):
             arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
-        files = {WEIGHTS: write_tensors(folder / WEIGHTS, arrays)}
-        write_sealed(
-            folder / MANIFEST,
-            {
-                "format": FORMAT,
-                "name": self.name,
-                "encoder": self.encoder,
-                "encoder_card": self.card.to_dict() if self.card else None,
-                "kind": self.kind,
-                "dim": self.dim,
-                "layers": [list(weight.shape) for weight, _ in self.layers],
-                "error_rate": self.error_rate,
-                "files": files,
-                "likeness": self.likeness.to_dict() if self.likeness else None,
-                "attributes": attribute_rows(self.attributes, self.calibration, self.evidence),
-                "provenance": finite(self.provenance),
-            },
-        )
+        own = {"kind": self.kind, "layers": [list(weight.shape) for weight, _ in self.layers]}
+        write_folder(Path(folder), PROBE_FOLDER, self, arrays, own)
 
     @cached_property
     def _first(self) -> tuple[Float32s, Float32s]:
@@ -161,34 +107,20 @@ def load_probe(folder: str | Path) -> Probe:
     Raises:
         InterpreterError: no such folder, or it is incomplete or damaged.
     """
-    folder = Path(folder)
-    require_files(folder, (MANIFEST, WEIGHTS), "a probe", "clip-smu probe", InterpreterError)
-    where = f"the probe in {folder}"
-    values = read_document(folder / MANIFEST, "a probe", FORMAT, InterpreterError)
-    form = checked(values, ProbeForm, f"{where} is damaged", InterpreterError)
-    refuse_edited(values, folder / MANIFEST, "clip-smu probe", InterpreterError)
-    names, calibration, evidence = read_attribute_rows(form.attributes)
-    arrays = read_tensors(folder / WEIGHTS, "probe", InterpreterError, noted=form.files.get(WEIGHTS))
-    shapes: dict[str, tuple[int, ...]] = {"centre": (form.dim,), "scale": (form.dim,)}
-    for number, shape in enumerate(form.layers):
-        shapes |= {f"weight_{number}": shape, f"bias_{number}": shape[1:]}
-    parts = {name: real_array(arrays, name, shape, where, InterpreterError) for name, shape in shapes.items()}
-    if not (parts["scale"] > 0).all():
-        raise InterpreterError(f"{where} is damaged: the array scale holds numbers that are not above 0")
+    opened = read_folder(Path(folder), PROBE_FOLDER)
+    form = opened.form
+    scale = opened.array("scale", (form.dim,))
+    if not (scale > 0).all():
+        raise InterpreterError(
+            f"{opened.where} is damaged: the array scale holds numbers that are not above 0"
+        )
     return Probe(
-        form.name,
-        form.encoder,
-        form.kind,
-        names,
-        parts["centre"],
-        parts["scale"],
-        tuple((parts[f"weight_{number}"], parts[f"bias_{number}"]) for number in range(len(form.layers))),
-        calibration,
-        evidence,
-        form.error_rate,
-        values["provenance"],
-        folder,
-        form.files,
-        read_own_card(form, where),
-        read_likeness(form, arrays, where),
+        **opened.shared,
+        kind=form.kind,
+        centre=opened.array("centre", (form.dim,)),
+        scale=scale,
+        layers=tuple(
+            (opened.array(f"weight_{number}", shape), opened.array(f"bias_{number}", shape[1:]))
+            for number, shape in enumerate(form.layers)
+        ),
     )

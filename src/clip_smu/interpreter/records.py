@@ -15,7 +15,7 @@ _KNOWN = frozenset(NAMES)
 
 
 class EvidenceForm(msgspec.Struct):
-    """As :class:`clip_smu.interpreter.interpreter.Evidence`, with null for NaN."""
+    """As :class:`clip_smu.interpreter.evidence.Evidence`, with null for NaN."""
 
     auc: Share | None
     low: Share | None
@@ -64,7 +64,7 @@ class ProvenanceForm(KeepsCheck):
     machine: str = ""
 
 
-class MethodForm(msgspec.Struct, kw_only=True):
+class ReaderForm(msgspec.Struct, kw_only=True):
     """What both kinds of folder hold.
 
     Attributes:
@@ -93,13 +93,13 @@ class MethodForm(msgspec.Struct, kw_only=True):
             raise ValueError(f"expected each attribute once, got {twice[0]} twice")
 
 
-class InterpreterForm(MethodForm, kw_only=True):
+class InterpreterForm(ReaderForm, kw_only=True):
     """interpreter.json."""
 
     known_words: list[str]
 
 
-class ProbeForm(MethodForm, kw_only=True):
+class ProbeForm(ReaderForm, kw_only=True):
     """probe.json; ``layers`` are the shapes of the weights, each layer's output the next one's input."""
 
     kind: Name

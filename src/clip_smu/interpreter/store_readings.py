@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.errors import TemplateError
-from clip_smu.interpreter.interpreter import Interpreter, stranger
-from clip_smu.interpreter.methods import refuse_strangers
+from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.interpreter.readable import refuse_strangers
+from clip_smu.interpreter.reader import stranger
 from clip_smu.storage.files import atomic
 from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, Store, iter_templates, store_of

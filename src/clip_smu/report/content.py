@@ -16,8 +16,7 @@ from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.interpreter.interpreter import DEFAULT
-from clip_smu.interpreter.methods import Method
-from clip_smu.interpreter.probe import Probe
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.report import findings, frames
 from clip_smu.report.figures.qualitative import encoded_readings
 from clip_smu.report.figures.series import AucSeries, auc_series, method_series, way_of
@@ -159,7 +158,7 @@ def _evaluated(one: Evaluation, series: AucSeries) -> Values:
     }
 
 
-def _by_evidence(method: Method, hidden: Sequence[str]) -> Values:
+def _by_evidence(method: TemplateReader, hidden: Sequence[str]) -> Values:
     attributes = {}
     for name, row in zip(method.attributes, method.evidence, strict=True):
         if name in hidden:
@@ -232,12 +231,7 @@ def _measured(source: Source, lead: Values, labels_are: str | None) -> Values:
         method = next(iter(source.methods.values()))
         persons, photos = None, _faces(method)
         encoders.append(_encoder(method.encoder, photos, method.dim, method.provenance))
-        how = (
-            f"probe ({method.kind})"
-            if isinstance(method, Probe)
-            else f"fit ({method.provenance.get('objective', 'attribute')})"
-        )
-        commands.append(f"clip-smu {how}")
+        commands.append(method.made_by)
     said = source.manifest.get("labels_are")
     shipped = source.kind == "method" and source.name == DEFAULT
     return {
@@ -279,7 +273,7 @@ def _evidence_from(source: Source) -> str:
     return "; ".join(f"{name}: {text}" for name, text in texts.items())
 
 
-def _faces(method: Method) -> int:
+def _faces(method: TemplateReader) -> int:
     """Faces that the evidence rests on: what the provenance says, else the most that any attribute has."""
     first = str(method.provenance.get("evidence_from", "")).split(" ", 1)[0]
     return (

@@ -9,7 +9,8 @@ from typing import Any
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, read_evaluation
 from clip_smu.evaluation.confounds import Confounds, read_confounds
-from clip_smu.interpreter.methods import Method, load_method
+from clip_smu.interpreter.load import load_reader
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.storage.documents import read_json
 
 RUN, EVALUATION, CONFOUNDS = "run.json", "evaluation.json", "confounds.json"
@@ -36,7 +37,7 @@ class Source:
     finished: bool = True
     manifest: dict[str, Any] = field(default_factory=dict)
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
-    methods: dict[tuple[str, str], Method] = field(default_factory=dict)
+    methods: dict[tuple[str, str], TemplateReader] = field(default_factory=dict)
     confounds: dict[str, Confounds] = field(default_factory=dict)
     erasures: dict[str, dict[str, Any]] = field(default_factory=dict)
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -61,7 +62,7 @@ def read_source(path: str | Path, *, allow_unfinished: bool = False) -> Source:
         one = read_evaluation(folder)
         return Source("evaluation", folder.resolve().name, evaluations={one.encoder: one})
     if not folder.is_dir() or any((folder / name).is_file() for name in METHODS):
-        method = load_method(path)
+        method = load_reader(path)
         return Source("method", method.name, methods={(method.encoder, method.name): method})
     raise InputError(
         f"{folder} holds none of {', '.join((RUN, EVALUATION, *METHODS))}: give a folder made by clip-smu reproduce, "
@@ -84,7 +85,7 @@ def _run(folder: Path, allow_unfinished: bool) -> Source:
     order = [str(row.get("name")) for row in manifest.get("encoders", []) if isinstance(row, dict)]
     homes.sort(key=lambda home: (order.index(home.name) if home.name in order else len(order), home.name))
     methods = {
-        (file.parent.parent.parent.name, file.parent.name): load_method(file.parent)
+        (file.parent.parent.parent.name, file.parent.name): load_reader(file.parent)
         for kind in ("interpreters", "probes")
         for name in METHODS
         for file in sorted(folder.glob(f"*/{kind}/*/{name}"))

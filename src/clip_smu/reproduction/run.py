@@ -23,7 +23,7 @@ from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
 from clip_smu.evaluation.comparison import Comparison, compare
 from clip_smu.evaluation.confounds import confounds
 from clip_smu.evaluation.erasure import erase
-from clip_smu.interpreter.methods import load_method
+from clip_smu.interpreter.load import load_reader
 from clip_smu.labels.labels import join_rows, read_labels, read_list
 from clip_smu.metrics.verification import Pairs, pairs_of_identities, read_pairs
 from clip_smu.photos import count_photos, iter_photos
@@ -174,7 +174,7 @@ def _one_encoder(
             f"{row.name}/erasure", {"methods": keys, "erase": plan.erase}, home / "erasure",
             lambda: erase(
                 plan.erase, templates, data.labels, home / "erasure", **lists, pairs=data.pairs,
-                methods=[load_method(folders[reference])], progress=progress("erasure"),
+                methods=[load_reader(folders[reference])], progress=progress("erasure"),
             ),
             "erasure.json",
         )  # fmt: skip

@@ -264,18 +264,18 @@ def fit(
             )
     calibration = calibrate(out_of_fold, known.labels, config.error_rate, known.templates.identities)
     reader = Interpreter(
-        name or output.resolve().name,
-        table.card.name if table.card else "unknown",
-        NAMES,
-        positive,
-        negative,
-        trainer.centre(everyone),
-        calibration,
-        (),
-        config.error_rate,
-        OBJECTIVES[config.objective].reading.words(),
-        {},
-        made,
+        name=name or output.resolve().name,
+        encoder=table.card.name if table.card else "unknown",
+        attributes=NAMES,
+        positive=positive,
+        negative=negative,
+        centre=trainer.centre(everyone),
+        calibration=calibration,
+        evidence=(),
+        error_rate=config.error_rate,
+        known_words=OBJECTIVES[config.objective].reading.words(),
+        provenance={},
+        folder=made,
     )
     if checked is not None:
         measured, scores = checked, reader.read(checked.templates.vectors)[0].astype(np.float64)

@@ -32,7 +32,7 @@ from clip_smu.arrays import Float32s, Float64s, Indices, Int8s
 from clip_smu.errors import InputError
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
-from clip_smu.interpreter.probe import MANIFEST, Probe, load_probe
+from clip_smu.interpreter.probe import PROBE_FOLDER, Probe, load_probe
 from clip_smu.labels.joined import fingerprint, labelled, refuse_overlap
 from clip_smu.labels.labels import Labelled, Labels, read_labels
 from clip_smu.metrics import auc
@@ -274,7 +274,9 @@ def fit_probe(
     evidence = gather_evidence(probe.calibration, scores, measured.labels, measured.templates.identities)
     with storage_errors(output):
         (output / _UNFINISHED).touch()  # killed between its two files, the same command goes on
-        (output / MANIFEST).unlink(missing_ok=True)  # until the new weights are there, there is no probe
+        (output / PROBE_FOLDER.manifest).unlink(
+            missing_ok=True
+        )  # until the new weights are there, there is no probe
     likeness = measure_likeness(known.templates.vectors, known.templates.identities)
     replace(probe, evidence=evidence, provenance=provenance, card=table.card, likeness=likeness).save(output)
     (output / _UNFINISHED).unlink()
@@ -283,7 +285,7 @@ def fit_probe(
 
 def _claim(output: Path, job: str, overwrite: bool) -> Probe | None:
     """The probe of the same job, if it is there already; refuses a folder of anything else."""
-    if (output / MANIFEST).is_file():
+    if (output / PROBE_FOLDER.manifest).is_file():
         if overwrite:
             return None
         done = load_probe(output)
@@ -334,17 +336,17 @@ def _fit(
     scores += _mean_score(trained.layers, whole.x)
     calibration = calibrate(scores, known.labels, config.error_rate, people)
     probe = Probe(
-        name,
-        encoder,
-        config.kind,
-        NAMES,
-        centre,
-        scale,
-        trained.layers,
-        calibration,
-        (),
-        config.error_rate,
-        {},
+        name=name,
+        encoder=encoder,
+        kind=config.kind,
+        attributes=NAMES,
+        centre=centre,
+        scale=scale,
+        layers=trained.layers,
+        calibration=calibration,
+        evidence=(),
+        error_rate=config.error_rate,
+        provenance={},
     )
     return probe, scores, {"strength": strength.tolist()} if strength is not None else {"epochs": steps}
 

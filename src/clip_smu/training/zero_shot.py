@@ -31,8 +31,8 @@ from clip_smu.errors import (
     MissingExtraError,
 )
 from clip_smu.interpreter.calibration import Calibration, calibrate
-from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
-from clip_smu.interpreter.interpreter import Evidence, Interpreter, load_interpreter
+from clip_smu.interpreter.evidence import Evidence, gather_evidence, verdict_errors
+from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.labels.joined import labelled, refuse_overlap
 from clip_smu.labels.labels import Labelled, Labels, read_labels
 from clip_smu.metrics.folds import identity_folds
@@ -143,18 +143,18 @@ def zero_shot(
     positive = text.encode(prompts)
     _check_length(positive.shape[1], row, faces)
     reader = Interpreter(
-        name or output.resolve().name,
-        row.name if row else encoder,
-        NAMES,
-        positive,
-        np.zeros_like(positive),
-        np.zeros(positive.shape[1], dtype=np.float32),
-        _never(),
-        tuple(_unmeasured(row.label_accuracy) for row in ATTRIBUTES),
-        error_rate,
-        _known_words(output / _TOKENIZER_FILE),
-        {},
-        output,
+        name=name or output.resolve().name,
+        encoder=row.name if row else encoder,
+        attributes=NAMES,
+        positive=positive,
+        negative=np.zeros_like(positive),
+        centre=np.zeros(positive.shape[1], dtype=np.float32),
+        calibration=_never(),
+        evidence=tuple(_unmeasured(row.label_accuracy) for row in ATTRIBUTES),
+        error_rate=error_rate,
+        known_words=_known_words(output / _TOKENIZER_FILE),
+        provenance={},
+        folder=output,
     )
     figures: dict[str, Any] = {"evidence_from": NO_LABELS, "verdicts": None, "calibrated_on": None}
     if faces is not None:

@@ -19,7 +19,8 @@ from clip_smu.evaluation.generation.ways import (
     generate,
 )
 from clip_smu.interpreter.interpreter import Interpreter
-from clip_smu.interpreter.methods import Method, readable
+from clip_smu.interpreter.readable import readable
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.labels.joined import labelled
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.folds import identity_folds
@@ -30,7 +31,7 @@ from clip_smu.words.hiding import Hide, hidden_names
 
 
 def compare_ways(
-    method: Method,
+    method: TemplateReader,
     templates: Templates,
     labels: Labels,
     only: Sequence[str] | None = None,

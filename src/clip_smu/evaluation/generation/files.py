@@ -14,7 +14,8 @@ import numpy as np
 from clip_smu.errors import InputError
 from clip_smu.evaluation.generation.scores import CaptionScores
 from clip_smu.evaluation.generation.ways import CaptionConfig, Progress, generate
-from clip_smu.interpreter.methods import Method, refuse_strangers, unreadable
+from clip_smu.interpreter.readable import refuse_strangers, unreadable
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.photos.names import ABSENT, clean, match
 from clip_smu.storage.escaping import cell
 from clip_smu.storage.files import atomic
@@ -42,7 +43,7 @@ class CaptionsWritten:
 
 
 def write_captions(
-    method: Method,
+    method: TemplateReader,
     templates: Source,
     output: str | Path,
     *,

@@ -11,8 +11,9 @@ from clip_smu.arrays import Bools, Floats, Int8s
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.evaluation.generation.greedy import greedy
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED
-from clip_smu.interpreter.interpreter import Interpreter, stranger
-from clip_smu.interpreter.methods import Method, readable
+from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.interpreter.readable import readable
+from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.templates import usable, why_unusable
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES
 from clip_smu.words.captions import caption, paper_caption
@@ -83,7 +84,7 @@ class Captions:
 
 
 def generate(
-    method: Method,
+    method: TemplateReader,
     vectors: Floats,
     way: str = "calibrated",
     *,

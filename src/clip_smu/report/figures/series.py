@@ -10,8 +10,7 @@ import numpy as np
 from clip_smu.arrays import Float64s
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.interpreter.methods import Method
-from clip_smu.interpreter.probe import Probe
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.metrics import MIN_CLASS
 
 _WAYS = {
@@ -88,12 +87,12 @@ def auc_series(evaluation: Evaluation, methods: Sequence[str] | None = None) -> 
     return made
 
 
-def method_series(method: Method) -> AucSeries:
+def method_series(method: TemplateReader) -> AucSeries:
     """The series of an interpreter's or probe's own evidence.
 
     Example:
-        >>> from clip_smu.interpreter.methods import load_method
-        >>> method_series(load_method("dlib-lfw")).way
+        >>> from clip_smu.interpreter.load import load_reader
+        >>> method_series(load_reader("dlib-lfw")).way
         'language'
     """
     few = np.array([min(row.n_positive, row.n_negative) < MIN_CLASS for row in method.evidence])
@@ -101,10 +100,8 @@ def method_series(method: Method) -> AucSeries:
         np.where(few, np.nan, np.array([getattr(row, key) for row in method.evidence], dtype=np.float64))
         for key in ("auc", "low", "high")
     )
-    kind = method.kind if isinstance(method, Probe) else str(method.provenance.get("objective", ""))
-    return AucSeries(
-        method.encoder, method.name, _WAYS.get(kind, "language"), method.attributes, auc, low, high
-    )
+    way = _WAYS.get(method.method_kind, "language")
+    return AucSeries(method.encoder, method.name, way, method.attributes, auc, low, high)
 
 
 def way_of(evaluation: Evaluation, method: str) -> str:

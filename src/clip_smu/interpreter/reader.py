@@ -1,0 +1,119 @@
+"""What reads templates: the base of the interpreter (language) and the probe (classifiers)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from clip_smu.arrays import Float32s, Int8s
+from clip_smu.encoders.card import EncoderCard, differences
+from clip_smu.errors import EncoderError, TemplateError
+from clip_smu.interpreter.calibration import CANNOT_TELL, Calibration, apply
+from clip_smu.interpreter.evidence import Evidence
+from clip_smu.templates.likeness import Likeness
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TemplateReader(ABC):
+    """Reads K attributes in one encoder's templates: scores, calibrated probabilities, verdicts, and their evidence.
+
+    Attributes:
+        name: what the user calls it.
+        encoder: name of the encoder whose templates it reads; ``dim`` their length.
+        attributes: K names, in MAAD-Face's order.
+        calibration, evidence: of each attribute.
+        error_rate: the share of wrong verdicts that the thresholds were chosen for.
+        provenance: how it was made: data, seed, versions, hashes, figures.
+        folder: where its files lie.
+        files: name → sha256 of the files in the folder, as they were written; empty where not known.
+        card: the whole card of the encoder; ``None`` where the templates of the fit had none.
+        likeness: what templates of the encoder look like; ``None`` where that was not measured: then every row is read.
+    """
+
+    what: ClassVar[str]  # "an interpreter"
+
+    name: str
+    encoder: str
+    attributes: tuple[str, ...]
+    calibration: Calibration
+    evidence: tuple[Evidence, ...]
+    error_rate: float
+    provenance: dict[str, Any]
+    folder: Path | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    card: EncoderCard | None = None
+    likeness: Likeness | None = None
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """d, the length of the templates it reads."""
+
+    @property
+    @abstractmethod
+    def method_kind(self) -> str:
+        """How it reads: ``interpreter`` or ``zero-shot``, or the kind of a probe."""
+
+    @property
+    @abstractmethod
+    def made_by(self) -> str:
+        """The command that makes such a reader, and in brackets the objective or kind."""
+
+    @abstractmethod
+    def score(self, vectors: Float32s) -> Float32s:
+        """(N, K) float32 scores of (N, d) float32 rows, which the calibration turns into probabilities.
+
+        A row that is zero, NaN or infinite ends as NaN.
+        """
+
+    def read(self, vectors: Float32s) -> tuple[Float32s, Float32s, Int8s]:
+        """Scores, probabilities (N, K) float32 and verdicts (N, K) int8 of (N, d) float32 rows.
+
+        A row that is zero, NaN or infinite, or does not look like a template of the encoder, ends as NaN and *cannot
+        tell*.
+        """
+        scores = self.score(vectors)
+        with np.errstate(invalid="ignore", over="ignore"):
+            probabilities, verdicts = apply(self.calibration, scores)
+        if self.likeness is not None:
+            odd = ~self.likeness.holds(vectors)
+            if odd.any():
+                scores[odd], probabilities[odd], verdicts[odd] = np.nan, np.nan, CANNOT_TELL
+        return scores, probabilities, verdicts
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Writes what :func:`~clip_smu.interpreter.load.load_reader` reads."""
+
+    def check_templates(self, card: EncoderCard | None, dim: int | None) -> None:
+        """Refuses templates of another encoder, of one fed otherwise, or of another length.
+
+        Those without a card pass if their length fits.
+
+        Raises:
+            EncoderError: they come from another encoder; the message says in what its card differs.
+            TemplateError: they have another length than ``self.dim``.
+        """
+        kind = self.what.split()[-1]
+        if card is not None:
+            differing = differences(self.card, card) if self.card is not None else []
+            if differing or (self.card is None and card.name != self.encoder):
+                told = f" ({'; '.join(differing)})" if differing else ""
+                raise EncoderError(
+                    f"the {kind} {self.name} reads templates of {self.encoder}, these are of "
+                    f"{card.name if card.name != self.encoder else f'another {self.encoder}'}{told}: "
+                    f"use {self.what} that was fitted to templates like these"
+                )
+        if dim is not None and dim != self.dim:
+            raise TemplateError(
+                f"the {kind} {self.name} reads templates of length {self.dim} ({self.encoder}), found length {dim}"
+            )
+
+
+def stranger(encoder: str) -> str:
+    """The reason of a row that does not look like a template of the encoder; one text, so that they can be counted."""
+    return f"does not look like a template of {encoder}"
