@@ -26,7 +26,7 @@ import torch
 from clip_smu import EncoderOptions, FitConfig, decode, load_encoder
 from clip_smu.encoders.locate import own_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
-from clip_smu.labels.labels import read_labels
+from clip_smu.labels.reading import read_labels
 from clip_smu.photos import iter_photos
 from clip_smu.training.trainer import Trainer
 from clip_smu.words.attributes import NAMES

@@ -13,7 +13,8 @@ import argparse
 import numpy as np
 
 from clip_smu.evaluation import erasure
-from clip_smu.labels.labels import join, read_labels
+from clip_smu.labels.join import join
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import fit_logistic

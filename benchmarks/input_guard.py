@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 from clip_smu.arrays import Float32s
-from clip_smu.labels.labels import read_list
+from clip_smu.labels.lists import read_list
 from clip_smu.photos.names import match
 from clip_smu.templates import Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness

@@ -30,8 +30,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_smu.labels.labels import read_labels
-from clip_smu.labels.preparation import paper_captions, unique_captions
+from clip_smu.labels.captions import paper_captions, unique_captions
+from clip_smu.labels.reading import read_labels
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.captions import paper_caption
 

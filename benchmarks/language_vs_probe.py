@@ -20,7 +20,9 @@ from sklearn.preprocessing import StandardScaler
 
 from clip_smu import load_interpreter, read_templates
 from clip_smu.interpreter.evidence import verdict_errors
-from clip_smu.labels.labels import join, read_labels, read_list
+from clip_smu.labels.join import join
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.words.attributes import NAMES
 
 STRENGTHS = np.logspace(-4, 2, 13)

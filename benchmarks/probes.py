@@ -23,7 +23,9 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from clip_smu import read_templates
-from clip_smu.labels.labels import join, read_labels, read_list
+from clip_smu.labels.join import join
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import fit_logistic, sweep_strength

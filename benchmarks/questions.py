@@ -14,7 +14,9 @@ import argparse
 import numpy as np
 
 from clip_smu import load_interpreter, read_templates
-from clip_smu.labels.labels import join, read_labels, read_list
+from clip_smu.labels.join import join
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
 from clip_smu.words.attributes import ATTRIBUTES
 from clip_smu.words.captions import prompt, prompts

@@ -23,7 +23,9 @@ from clip_smu.evaluation.generation import compare_ways
 from clip_smu.evaluation.generation import comparison as captions_room
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence
-from clip_smu.labels.labels import Labels, write_labels, write_list
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import write_list
+from clip_smu.labels.writing import write_labels
 from clip_smu.metrics import logistic
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import sweep_strength

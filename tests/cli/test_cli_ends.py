@@ -156,7 +156,7 @@ def test_a_stopped_extraction_says_so_leaves_nobody_and_goes_on(
 def test_a_probe_that_was_ended_says_that_it_starts_anew(number: signal.Signals, tmp_path: Path) -> None:
     """As do evaluate and confounds, which keep no progress either."""
     pytest.importorskip("torch")
-    from clip_smu.labels.labels import write_labels
+    from clip_smu.labels.writing import write_labels
     from faces import toy_card, toy_data
 
     table, labels = toy_data(80)

@@ -30,7 +30,8 @@ from clip_smu.evaluation.confounds import (
 )
 from clip_smu.evaluation.confounds import control as control_room
 from clip_smu.evaluation.confounds.folder import _TABLES
-from clip_smu.labels.labels import write_labels, write_list
+from clip_smu.labels.lists import write_list
+from clip_smu.labels.writing import write_labels
 from clip_smu.metrics import delong
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.templates import save_templates

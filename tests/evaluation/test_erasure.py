@@ -21,7 +21,8 @@ from clip_smu.errors import ClipSmuError, EncoderError, InputError, LabelError, 
 from clip_smu.evaluation.erasure import PROBES, erase, fit_eraser, leace, load_eraser, oas
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.probe import Probe
-from clip_smu.labels.labels import join, read_labels
+from clip_smu.labels.join import join
+from clip_smu.labels.reading import read_labels
 from clip_smu.templates import (
     read_templates,
     save_templates,

@@ -10,7 +10,8 @@ import pytest
 from clip_smu.errors import LabelError
 from clip_smu.evaluation import Evaluation, evaluate, table_of
 from clip_smu.evaluation.overlap import refuse_trained
-from clip_smu.labels.labels import Labels, read_list
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
 from clip_smu.templates import Templates
 from faces import dlib_like
 

@@ -49,7 +49,8 @@ def kind_of(door: str, data: bytes) -> tuple[str, bytes]:
 
 def labels(data: bytes, folder: Path) -> None:
     from clip_smu.faces.landmarks import read_landmarks
-    from clip_smu.labels.labels import read_labels, read_list
+    from clip_smu.labels.lists import read_list
+    from clip_smu.labels.reading import read_labels
     from clip_smu.metrics.verification import read_pairs
 
     name, rest = kind_of("labels", data)

@@ -28,7 +28,8 @@ from clip_smu.interpreter.pairing import (
     rows_of,
     stability,
 )
-from clip_smu.labels.labels import Labels, read_labels
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.verification import Pairs
 from clip_smu.photos.example import example_photo
 from clip_smu.templates import Templates, save_templates

@@ -23,7 +23,10 @@ from clip_smu.labels.datasets.vggface2 import (
     read_vggface2,
     vggface2_labels,
 )
-from clip_smu.labels.labels import Labels, read_labels, read_list, write_labels
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
+from clip_smu.labels.writing import write_labels
 from clip_smu.words.attributes import INDEX, NAMES
 from places import ROOT
 

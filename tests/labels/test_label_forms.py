@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu.errors import LabelError
-from clip_smu.labels.labels import Labels, read_labels, read_list
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.words.attributes import NAMES
 
 HEADER = ["Filename", "Identity", *NAMES]
@@ -62,7 +64,7 @@ def test_big_endian_and_blank_lines_before_the_header(tmp_path: Path, whole: Lab
 def test_batches_of_utf16_end_inside_a_letter(
     tmp_path: Path, whole: Labels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clip_smu.labels.labels._BLOCK", 4096)
+    monkeypatch.setattr("clip_smu.labels.reading._BLOCK", 4096)
     many = Labels(
         [f"Ž{row}/é.jpg" for row in range(900)],
         [f"Ž{row}" for row in range(900)],

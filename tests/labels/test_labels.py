@@ -12,8 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels import labels as room
-from clip_smu.labels.labels import Labels, iter_labels, join, read_labels, read_list, write_labels, write_list
+from clip_smu.labels import reading as room
+from clip_smu.labels.join import join
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list, write_list
+from clip_smu.labels.reading import iter_labels, read_labels
+from clip_smu.labels.writing import write_labels
 from clip_smu.templates import Templates
 from clip_smu.words.attributes import NAMES
 
@@ -27,7 +31,7 @@ def write(path: Path, rows: list[list[object]], header: list[str] | None = None)
 def templates(images: list[str], faces: list[int] | None = None) -> Templates:
     n = len(images)
     return Templates(
-        np.eye(n, 4, dtype=np.float32),
+        np.eye(max(n, 1), 4, dtype=np.float32)[:n] + 1,
         images,
         np.array(faces or [0] * n, np.int16),
         [""] * n,

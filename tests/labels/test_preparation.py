@@ -18,17 +18,14 @@ from typer.testing import CliRunner
 from clip_smu.cli import app
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels.labels import Labels, read_list, write_labels
-from clip_smu.labels.preparation import (
-    caption_keys,
-    class_weights,
-    oversampled,
-    paper_captions,
-    prepare,
-    shorten,
-    summarise,
-    unique_captions,
-)
+from clip_smu.labels.balance import class_weights, oversampled
+from clip_smu.labels.captions import caption_keys, paper_captions, unique_captions
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.preparation import prepare
+from clip_smu.labels.shortening import shorten
+from clip_smu.labels.summary import summarise
+from clip_smu.labels.writing import write_labels
 from clip_smu.templates import REJECTED, REJECTED_SCHEMA, save_templates, write_shard
 from clip_smu.text.encoder import TOKENIZER_FILE
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES
@@ -117,7 +114,7 @@ def test_captions_of_no_rows_and_of_other_shapes() -> None:
 def test_batches_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = drawn(100, 0.2)
     whole, keys = paper_captions(labels).to_pylist(), caption_keys(labels)
-    monkeypatch.setattr("clip_smu.labels.preparation._BATCH_ROWS", 7)
+    monkeypatch.setattr("clip_smu.labels.captions._BATCH_ROWS", 7)
     assert paper_captions(labels).to_pylist() == whole
     np.testing.assert_array_equal(caption_keys(labels), keys)
 

@@ -50,7 +50,8 @@ size = { width = 16, layers = 1, heads = 2 }
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from clip_smu.labels.labels import write_labels, write_list
+    from clip_smu.labels.lists import write_list
+    from clip_smu.labels.writing import write_labels
     from clip_smu.templates import save_templates
 
     folder = tmp_path_factory.mktemp("data")
@@ -108,7 +109,9 @@ def test_a_bad_plan_leaves_nothing(data: Path, tmp_path: Path, old: str, new: st
 def test_somebody_on_both_lists_is_found_before_anything_is_run(
     data: Path, tmp_path: Path, unknown: bool
 ) -> None:
-    from clip_smu.labels.labels import read_labels, read_list, write_labels, write_list
+    from clip_smu.labels.lists import read_list, write_list
+    from clip_smu.labels.reading import read_labels
+    from clip_smu.labels.writing import write_labels
 
     for file in ("one.parquet", "train.txt"):
         shutil.copy(data / file, tmp_path)

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from clip_smu.cli import show
 from clip_smu.encoders.locate import card
 from clip_smu.evaluation import write_table
-from clip_smu.labels.labels import Labels, join
+from clip_smu.labels.join import join
+from clip_smu.labels.labels import Labels
 from clip_smu.photos.names import clean, match
 from clip_smu.storage.escaping import cell, uncelled, visible
 from clip_smu.templates import read_templates, save_templates

@@ -84,7 +84,8 @@ def prepare(folder: Path) -> None:
 
     from clip_smu.encoders.card_files import write_card
     from clip_smu.encoders.conversion.adaface import AdaFace
-    from clip_smu.labels.labels import write_labels, write_list
+    from clip_smu.labels.lists import write_list
+    from clip_smu.labels.writing import write_labels
     from clip_smu.templates import save_templates
     from toy_network import RIGHT, make_network, make_people
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.interpreter.load import load_reader
-from clip_smu.labels.joined import labelled
+from clip_smu.labels.join import join
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
@@ -169,7 +169,7 @@ def test_coins_are_told_where_folds_part_photos(tmp_path: Path, monkeypatch: pyt
 def test_held_out_scores_have_the_whole_probes_intercept() -> None:
     """Less each fold's mean training score, plus the whole probe's: by hand for logistic regression."""
     table, labels = toy_data(60, 3)
-    known, _ = labelled(table, labels, None)
+    known = join(table, labels, None)
     config = FAST["logistic-regression"]
     probe, scores, note = probes._fit(known, config.resolved(), "x", "toy", None)
     units = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)

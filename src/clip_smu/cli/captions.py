@@ -49,7 +49,8 @@ def captions(
     """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways."""
     from clip_smu.evaluation.generation import CaptionConfig, compare_ways, write_captions, write_figures
     from clip_smu.interpreter.load import load_reader
-    from clip_smu.labels.labels import read_labels, read_list
+    from clip_smu.labels.lists import read_list
+    from clip_smu.labels.reading import read_labels
     from clip_smu.storage.output_paths import require_output
 
     if output is None and labels is None:

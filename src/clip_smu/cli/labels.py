@@ -13,7 +13,8 @@ from clip_smu.cli.show import note, write
 from clip_smu.cli.show import show as show_table
 
 if TYPE_CHECKING:
-    from clip_smu.labels.preparation import PreparationReport, Summary
+    from clip_smu.labels.preparation import PreparationReport
+    from clip_smu.labels.summary import Summary
 
 app = typer.Typer(
     help="Attribute labels: convert other data sets' into MAAD-Face's form, show them, prepare a training set.",
@@ -56,8 +57,9 @@ def show(
     column: Column = None,
 ) -> None:
     """Count what labels say of each attribute, and how they join with templates."""
-    from clip_smu.labels.labels import read_labels, read_list
-    from clip_smu.labels.preparation import summarise
+    from clip_smu.labels.lists import read_list
+    from clip_smu.labels.reading import read_labels
+    from clip_smu.labels.summary import summarise
     from clip_smu.templates import read_templates
 
     found = summarise(
@@ -89,8 +91,9 @@ def prepare(
     column: Column = None,
 ) -> None:
     """Take the photos that can be trained on; say how many each step removed."""
-    from clip_smu.labels.labels import read_labels, read_list, write_list
+    from clip_smu.labels.lists import read_list, write_list
     from clip_smu.labels.preparation import prepare as run
+    from clip_smu.labels.reading import read_labels
     from clip_smu.storage.output_paths import require_output
 
     if output is not None:

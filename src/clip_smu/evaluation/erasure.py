@@ -32,8 +32,10 @@ from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.interpreter.pairing import rows_of
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.labels.joined import labelled, refuse_overlap
-from clip_smu.labels.labels import Labelled, read_labels, read_list
+from clip_smu.labels.join import join
+from clip_smu.labels.labelled import Labelled, refuse_overlap
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import AucInterval, delong
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import fit_logistic
@@ -293,7 +295,7 @@ def erase(
     given = None if pairs is None else read_pairs(Path(pairs))
     known, paired = read_labels(labels), [] if given is None else [*given.first, *given.second]
     kept = _gather(store, [*lists[0], *lists[1], *paired], tell)
-    fitted, tested = (labelled(kept, known, only)[0] for only in lists)
+    fitted, tested = (join(kept, known, only) for only in lists)
     refuse_overlap(fitted, tested)
     for method in methods:
         method.check_templates(kept.card, kept.vectors.shape[1])

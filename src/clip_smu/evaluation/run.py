@@ -34,7 +34,11 @@ from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.interpreter.load import load_reader
 from clip_smu.interpreter.readable import refuse_strangers, unreadable
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.labels.labels import KEPT, Labels, join_rows, read_labels, read_list
+from clip_smu.labels.join import join_rows
+from clip_smu.labels.labelled import KEPT
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.storage.digests import bytes_digest, lines_digest
 from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, Store, Templates, iter_templates, store_of

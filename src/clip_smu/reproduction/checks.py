@@ -14,7 +14,9 @@ from clip_smu.encoders.load import load_encoder
 from clip_smu.encoders.locate import ONNX
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels.labels import Labels, read_labels, read_list
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.persons import in_both
 from clip_smu.photos.names import distinct, match
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from clip_smu.errors import ImageError
 from clip_smu.labels.datasets import convert
-from clip_smu.labels.labels import read_labels, read_list
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.photos import Photo, iter_photos
 from clip_smu.photos.names import clean
 from clip_smu.photos.wanted import find_photos

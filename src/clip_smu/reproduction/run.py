@@ -24,7 +24,9 @@ from clip_smu.evaluation.comparison import Comparison, compare
 from clip_smu.evaluation.confounds import confounds
 from clip_smu.evaluation.erasure import erase
 from clip_smu.interpreter.load import load_reader
-from clip_smu.labels.labels import join_rows, read_labels, read_list
+from clip_smu.labels.join import join_rows
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.verification import Pairs, pairs_of_identities, read_pairs
 from clip_smu.photos import count_photos, iter_photos
 from clip_smu.reproduction.checks import check_plan, config_of, is_for, options_of

@@ -26,8 +26,10 @@ from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
-from clip_smu.labels.joined import fingerprint, labelled, refuse_overlap
-from clip_smu.labels.labels import Labelled, Labels, read_labels
+from clip_smu.labels.join import join
+from clip_smu.labels.labelled import Labelled, fingerprint, refuse_overlap
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons, require_persons
 from clip_smu.storage.digests import bytes_digest, json_digest, lines_digest
@@ -216,8 +218,8 @@ def fit(
     encoder = table.card.name if table.card else None
     how = None if preprocessing_check is None else read_check(preprocessing_check, encoder)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known, train_report = labelled(table, rows, train)
-    checked = labelled(table, rows, test)[0] if test is not None else None
+    known = join(table, rows, train)
+    checked = join(table, rows, test) if test is not None else None
     if checked is not None:
         refuse_overlap(known, checked)
     settings = config.training(table.card.name if table.card else "unknown")
@@ -296,7 +298,7 @@ def fit(
         "trained_on": {
             "faces": len(known.labels),
             "persons": count_persons(known.templates.identities),
-            **train_report,
+            **known.for_provenance(),
         },
         "steps": steps,
         "captions": trained.report,

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from clip_smu.arrays import Int8s, Int64s
 from clip_smu.errors import InputError, LabelError
-from clip_smu.labels.preparation import paper_captions, shorten, unique_captions
+from clip_smu.labels.captions import paper_captions, unique_captions
+from clip_smu.labels.shortening import shorten
 from clip_smu.training.losses import (
     FIRST_T,
     HIGHEST_T,

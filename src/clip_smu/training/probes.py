@@ -33,8 +33,10 @@ from clip_smu.errors import InputError
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter.probe import PROBE_FOLDER, Probe, load_probe
-from clip_smu.labels.joined import fingerprint, labelled, refuse_overlap
-from clip_smu.labels.labels import Labelled, Labels, read_labels
+from clip_smu.labels.join import join
+from clip_smu.labels.labelled import Labelled, fingerprint, refuse_overlap
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import STRENGTHS, fit_logistic, sweep_strength
@@ -236,8 +238,8 @@ def fit_probe(
     output = Path(output)
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known, train_report = labelled(table, rows, train)
-    checked = labelled(table, rows, test)[0] if test is not None else None
+    known = join(table, rows, train)
+    checked = join(table, rows, test) if test is not None else None
     if checked is not None:
         refuse_overlap(known, checked)
     require_persons(known.templates.identities, config.folds)
@@ -261,7 +263,7 @@ def fit_probe(
         "trained_on": {
             "faces": len(known.labels),
             "persons": count_persons(known.templates.identities),
-            **train_report,
+            **known.for_provenance(),
         },
         **note,
         "evidence_from": source,

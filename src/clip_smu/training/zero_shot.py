@@ -33,8 +33,10 @@ from clip_smu.errors import (
 from clip_smu.interpreter.calibration import Calibration, calibrate
 from clip_smu.interpreter.evidence import Evidence, gather_evidence, verdict_errors
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
-from clip_smu.labels.joined import labelled, refuse_overlap
-from clip_smu.labels.labels import Labelled, Labels, read_labels
+from clip_smu.labels.join import join
+from clip_smu.labels.labelled import Labelled, refuse_overlap
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons, persons_apart
 from clip_smu.storage.digests import bytes_digest, file_digest, json_digest
@@ -361,10 +363,10 @@ def _faces(
 ) -> _Faces:
     table = templates if isinstance(templates, Templates) else read_templates(templates)
     rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known = labelled(table, rows, train)[0]
+    known = join(table, rows, train)
     own = table.card
     if test is not None:
-        checked = labelled(table, rows, test)[0]
+        checked = join(table, rows, test)
         refuse_overlap(known, checked)
         source = f"{len(checked.labels)} faces of the test list, of persons that were not calibrated on"
         return _Faces(own, known, checked, source)

@@ -18,8 +18,10 @@ from clip_smu.evaluation.confounds.conditional import conditional_auc
 from clip_smu.evaluation.confounds.control import ROUNDS, ControlTask, Photos, Progress, control_task
 from clip_smu.evaluation.confounds.folder import FORMAT, MANIFEST, Confounds, read_confounds, write_confounds
 from clip_smu.evaluation.confounds.readings import CONTROLS, by_norm, read_from, residual
-from clip_smu.labels.joined import fingerprint, labelled
-from clip_smu.labels.labels import Labelled, read_labels, read_list
+from clip_smu.labels.join import join
+from clip_smu.labels.labelled import Labelled, fingerprint
+from clip_smu.labels.lists import read_list
+from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.persons import count_persons
 from clip_smu.storage.digests import bytes_digest
 from clip_smu.storage.job_folders import claim_folder, writes_folder
@@ -173,7 +175,7 @@ def _sides(
             f"expected templates of {found.encoder}, as evaluated, found templates of {stored.card.name} in "
             f"{templates}: give the store that the evaluation was made from"
         )
-    return labelled(stored, known, read_list(train))[0], labelled(stored, known, found.images)[0]
+    return join(stored, known, read_list(train)), join(stored, known, found.images)
 
 
 def _control(

@@ -21,7 +21,7 @@ from clip_smu.evaluation.generation.ways import (
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.interpreter.readable import readable
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.labels.joined import labelled
+from clip_smu.labels.join import join
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons
@@ -66,7 +66,7 @@ def compare_ways(
         InputError, EncoderError, TemplateError, InterpreterError: as for :func:`generate`.
     """
     method.check_templates(templates.card, templates.vectors.shape[1])
-    joined = labelled(templates, labels, only)[0]
+    joined = join(templates, labels, only)
     rows = np.flatnonzero(readable(method, joined.templates.vectors))
     read = joined.templates.take(rows)
     vectors, identities = read.vectors, read.identities

@@ -9,7 +9,10 @@ from pathlib import Path
 from clip_smu.errors import InputError
 from clip_smu.labels.datasets.celeba import read_celeba
 from clip_smu.labels.datasets.vggface2 import read_vggface2, vggface2_labels
-from clip_smu.labels.labels import Labels, check_ending, read_labels, write_labels, write_list
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import write_list
+from clip_smu.labels.reading import read_labels
+from clip_smu.labels.writing import check_ending, write_labels
 from clip_smu.metrics.persons import known_persons
 from clip_smu.storage.output_paths import require_output
 

@@ -13,7 +13,8 @@ from clip_smu.arrays import Int8s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.faces.landmarks import Landmarks, read_landmarks, read_numbers
 from clip_smu.labels.datasets.rules import Rule, same, translate
-from clip_smu.labels.labels import Labels, read_list
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import read_list
 from clip_smu.metrics.persons import in_both
 from clip_smu.photos.names import clean, match
 from clip_smu.storage.textfiles import read_text

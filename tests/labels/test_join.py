@@ -18,9 +18,13 @@ from clip_smu.evaluation import evaluate
 from clip_smu.evaluation.confounds import confounds
 from clip_smu.evaluation.generation import compare_ways
 from clip_smu.interpreter.interpreter import load_interpreter
-from clip_smu.labels.joined import labelled, refuse_overlap
-from clip_smu.labels.labels import Labels, write_labels, write_list
-from clip_smu.labels.preparation import prepare, summarise
+from clip_smu.labels.join import join
+from clip_smu.labels.labelled import refuse_overlap
+from clip_smu.labels.labels import Labels
+from clip_smu.labels.lists import write_list
+from clip_smu.labels.preparation import prepare
+from clip_smu.labels.summary import summarise
+from clip_smu.labels.writing import write_labels
 from clip_smu.templates import Templates, save_templates
 from faces import dlib_like
 
@@ -53,7 +57,8 @@ def store(tmp_path: Path) -> Path:
 
 def test_they_leave_and_are_told() -> None:
     table, labels = faces()
-    joined, said = labelled(table, labels, labels.images[:60])
+    joined = join(table, labels, labels.images[:60])
+    said = joined.for_provenance()
     assert len(joined.labels) == len(joined.templates) == 58
     assert not {"p1/5.jpg", "p2/9.jpg"} & set(joined.templates.images)
     for row, image in enumerate(joined.templates.images):
@@ -65,7 +70,7 @@ def test_they_leave_and_are_told() -> None:
     counts = {"without_label": 0, "without_template": 0, "not_listed": 20, "unusable": 2}
     assert said == counts | {"notes": joined.notes[0]}
     with pytest.raises(TemplateError, match=r"none of 1 labelled templates can be used \(1 zero\)"):
-        labelled(table, labels, ["p1/5.jpg"])
+        join(table, labels, ["p1/5.jpg"])
 
 
 def test_labels_count_them() -> None:
@@ -185,12 +190,12 @@ def test_confounds_are_keyed_by_content(store: Path) -> None:
 def test_strangers_photos_on_both_lists_are_refused() -> None:
     table, labels = faces()
     unknown = Labels(labels.images, [""] * 80, labels.values)
-    one, other = (labelled(table, unknown, rows)[0] for rows in (labels.images[:41], labels.images[40:]))
+    one, other = (join(table, unknown, rows) for rows in (labels.images[:41], labels.images[40:]))
     with pytest.raises(
         LabelError, match=r"1 photos are in both the training and the test list, .* p10/40\.jpg"
     ):
         refuse_overlap(one, other)
-    refuse_overlap(labelled(table, unknown, labels.images[:40])[0], other)
+    refuse_overlap(join(table, unknown, labels.images[:40]), other)
 
 
 def test_a_person_is_one_however_the_name_is_composed() -> None:
@@ -200,7 +205,7 @@ def test_a_person_is_one_however_the_name_is_composed() -> None:
         for row, person in enumerate(labels.identities)
     ]
     named = replace(labels, identities=people)
-    one, other = (labelled(table, named, rows)[0] for rows in (labels.images[:40], labels.images[40:]))
+    one, other = (join(table, named, rows) for rows in (labels.images[:40], labels.images[40:]))
     with pytest.raises(LabelError, match="1 persons are in both"):
         refuse_overlap(one, other)
 
