@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
@@ -17,122 +16,16 @@ from clip_smu.cli import app
 from clip_smu.encoders.locate import card
 from clip_smu.errors import ClipSmuError, InputError, TemplateError
 from clip_smu.interpreter.interpreter import load_interpreter
-from clip_smu.interpreter.pairing import (
-    STABILITY,
-    THRESHOLDS,
-    Threshold,
-    base_rates,
-    find_threshold,
-    log_likelihood_ratio,
-    pair,
-    rows_of,
-    stability,
-)
-from clip_smu.labels.labels import Labels
-from clip_smu.labels.reading import read_labels
-from clip_smu.metrics.verification import Pairs
+from clip_smu.interpreter.intra_class import ICC
+from clip_smu.interpreter.likelihood_ratio import base_rates
+from clip_smu.interpreter.pairing import pair
+from clip_smu.interpreter.thresholds import THRESHOLDS, Threshold
 from clip_smu.photos.example import example_photo
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import save_templates
 from clip_smu.words.attributes import NAMES, resolve
 from faces import dlib_like
 
 DLIB = card("dlib")
-
-
-def store(vectors: np.ndarray, images: list[str]) -> Templates:
-    n = len(vectors)
-    norms = np.full(n, np.nan, np.float32)
-    return Templates(vectors.astype(np.float32), images, np.zeros(n, np.int16), [""] * n, norms, DLIB)
-
-
-def test_the_ratio_by_enumeration() -> None:
-    """A world of one attribute and templates with five looks, counted out: P(a, b | one) / P(a, b | two)."""
-    rng = np.random.default_rng(0)
-    for base, keep in itertools.product((0.1, 0.5, 0.83), (1.0, 0.7, 0.0)):
-        looks = rng.dirichlet(np.ones(5), size=2)  # P(look | z), z = 0 and 1
-        prior = np.array([1 - base, base])
-        for a, b in itertools.product(range(5), repeat=2):
-            one = two = 0.0
-            for z, first, second in itertools.product((0, 1), repeat=3):
-                # z is the person's; the first photo has it; the second keeps it, or is drawn anew
-                if first != z:
-                    continue
-                second_given = keep * (second == z) + (1 - keep) * prior[second]
-                one += prior[z] * second_given * looks[first, a] * looks[second, b]
-            for first, second in itertools.product((0, 1), repeat=2):
-                two += prior[first] * prior[second] * looks[first, a] * looks[second, b]
-            p, q = (base * looks[1, k] / (base * looks[1, k] + (1 - base) * looks[0, k]) for k in (a, b))
-            assert log_likelihood_ratio(p, q, base, keep) == pytest.approx(np.log10(one / two), abs=1e-12)
-
-
-def test_the_ratio_at_its_ends() -> None:
-    assert log_likelihood_ratio(0.3, 0.9, 0.3) == pytest.approx(0, abs=1e-12)  # the base rate says nothing
-    assert log_likelihood_ratio(1, 0, 0.5, 0.9) == pytest.approx(-1)
-    assert log_likelihood_ratio(1, 0, 0.5) == -np.inf
-    assert np.isnan(log_likelihood_ratio([0.5, 0.5, 0.5], 0.5, [0, 1, np.nan])).all()
-
-
-def test_stability_is_the_correlation_between_photos() -> None:
-    """Many persons, two photos each, whose second label is kept with a known chance."""
-    rng = np.random.default_rng(0)
-    n, keep, base = 40_000, 0.6, 0.3
-    first = rng.random(n) < base
-    second = np.where(rng.random(n) < keep, first, rng.random(n) < base)
-    values = np.zeros((2 * n, 47), np.int8)
-    values[:, 0] = np.where(np.stack([first, second], 1).ravel(), 1, -1)
-    values[:, 1] = np.where(np.repeat(first, 2), 1, -1)
-    values[::2, 2] = 1  # one known label each: no pair
-    values[:, 3] = 1  # never varies
-    images = [f"p{row // 2}/{row}.jpg" for row in range(2 * n)]
-    found = stability(Labels(images, [image.split("/")[0] for image in images], values))
-    assert found[0] == pytest.approx(keep, abs=0.02)
-    assert found[0] == pytest.approx(np.corrcoef(first, second)[0, 1], abs=0.01)
-    assert found[1] == pytest.approx(1)
-    assert np.isnan(found[2:]).all()
-
-
-def test_shipped_stability(shared: Path) -> None:
-    found = stability(read_labels(shared / "data" / "lfw" / "lfw_maad47.csv"))
-    np.testing.assert_allclose(np.minimum(found, 0.99), [STABILITY[name] for name in NAMES], atol=0.00501)
-    assert tuple(STABILITY) == NAMES
-
-
-def test_threshold_by_counting() -> None:
-    rng = np.random.default_rng(0)
-    persons = rng.normal(size=(300, 128))
-    vectors = np.repeat(persons, 2, axis=0) + 0.7 * rng.normal(size=(600, 128))
-    images = [f"p{row // 2}/{row}.jpg" for row in range(600)]
-    same = [(images[2 * k], images[2 * k + 1], True) for k in range(300)]
-    others = [(images[2 * k], images[2 * ((k + s) % 300)], False) for k in range(300) for s in (1, 2, 3)]
-    rows = [*same, *others, ("none.jpg", images[0], True)]
-    a, b, truth = zip(*rows, strict=True)
-    pairs = Pairs(a, b, np.array(truth), np.zeros(len(rows), np.intp))
-    held = store(vectors, images)
-    first, second, used = rows_of(pairs, held)
-    assert len(used) == 1200
-    assert [images[row] for row in first] == [row[0] for row in rows[:-1]]
-    x = vectors.astype(np.float32).astype(float)
-    scores = [
-        x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j]) for i, j in zip(first, second, strict=True)
-    ]
-    for far in (0.01, 0.1, 0.5):
-        found = find_threshold(held, pairs, far, "toy")
-        wrong = sum(score >= found.cosine for score in scores[300:])
-        assert wrong == 900 * far == found.far * 900
-        assert found.tar == sum(score >= found.cosine for score in scores[:300]) / 300
-        just_below = max(score for score in scores[300:] if score < found.cosine)
-        assert sum(score >= just_below for score in scores[300:]) > 900 * far  # no lower one would do
-    with pytest.raises(InputError, match=r"at least 10000 pairs of two persons .* found 900 and 300"):
-        find_threshold(held, pairs, 1e-4)
-    odd = replace(
-        pairs,
-        first=tuple(name.replace(".jpg", ".PNG") for name in pairs.first),
-        second=tuple(f".\\{name}" for name in pairs.second),
-    )
-    alone = odd.take(np.arange(300))  # all pairs together would name each photo twice, in two ways
-    assert len(rows_of(alone, held)[2]) == 300
-    deeper = store(vectors, [f"train/{image}" for image in images])
-    assert len(rows_of(pairs, deeper)[2]) == 1200
 
 
 def test_pair_of_templates() -> None:
@@ -151,7 +44,7 @@ def test_pair_of_templates() -> None:
             k = NAMES.index(one.attribute)
             p, q = both.probabilities[:, k].astype(float)
             assert one.probabilities == pytest.approx((p, q), abs=1e-6)
-            rho, pi = STABILITY[one.attribute], base[k]
+            rho, pi = ICC[one.attribute], base[k]
             slow = np.log10(1 - rho + rho * (p * q / pi + (1 - p) * (1 - q) / (1 - pi)))
             assert one.llr == pytest.approx(slow, abs=1e-5)
             told = both.verdicts[:, k].tolist()
@@ -254,7 +147,7 @@ def test_command_on_templates(photos: Path) -> None:
     assert values["threshold"]["far"] == 0.05
     assert values["threshold"]["tar"] == 1
     assert len(values["attributes"]) == 5
-    assert {"attribute", "outcome", "llr", "probabilities", "base_rate", "stability"} <= set(
+    assert {"attribute", "outcome", "llr", "probabilities", "base_rate", "icc"} <= set(
         values["attributes"][0]
     )
     other = json.loads(

@@ -26,8 +26,9 @@ from clip_smu.errors import InputError, TemplateError
 
 if TYPE_CHECKING:
     from clip_smu.encoders.encoder import Encoder, EncoderOptions
-    from clip_smu.interpreter.pairing import PairReading, Threshold
+    from clip_smu.interpreter.pairing import PairReading
     from clip_smu.interpreter.reader import TemplateReader
+    from clip_smu.interpreter.thresholds import Threshold
 
 REMINDER = (
     "LLR: log10 of how much likelier this is of one person than of two; not to be added up, for attributes depend on "
@@ -106,7 +107,7 @@ def _limit(
         return threshold
     if threshold is not None:
         raise InputError("--threshold and --calibration exclude each other: choose one")
-    from clip_smu.interpreter.pairing import find_threshold
+    from clip_smu.interpreter.thresholds import find_threshold
     from clip_smu.metrics.verification import read_pairs
     from clip_smu.templates import read_templates
 

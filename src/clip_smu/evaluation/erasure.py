@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from clip_smu.arrays import Float32s, Float64s, Floats, Int8s
 from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.interpreter.pairing import rows_of
 from clip_smu.interpreter.reader import TemplateReader
+from clip_smu.interpreter.thresholds import rows_of
 from clip_smu.labels.join import join
 from clip_smu.labels.labelled import Labelled, refuse_overlap
 from clip_smu.labels.lists import read_list

@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_smu.errors import TemplateError
-from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.interpreter.readable import refuse_strangers
-from clip_smu.interpreter.reader import stranger
+from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.storage.files import atomic
 from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, Store, iter_templates, store_of
@@ -36,7 +35,7 @@ class StoreReading:
 
 @writes_folder
 def interpret_store(
-    interpreter: Interpreter,
+    reader: TemplateReader,
     templates: Source,
     output: str | Path,
     *,
@@ -53,7 +52,7 @@ def interpret_store(
     ``hide`` names attributes or groups to leave out.
 
     Raises:
-        TemplateError, EncoderError: the templates do not fit the interpreter.
+        TemplateError, EncoderError: the templates do not fit the reader.
         InputError: ``output`` holds another job.
         StorageError: the disk is full; finished parts are kept.
     """
@@ -61,15 +60,15 @@ def interpret_store(
     files, keys = store.files, store.contents()
     if store.count() == 0:
         raise TemplateError(f"{store} holds no template: extract some with clip-smu extract")
-    keep = shown_columns(interpreter.attributes, hide)
-    names = [interpreter.attributes[k] for k in keep]
+    keep = shown_columns(reader.attributes, hide)
+    names = [reader.attributes[k] for k in keep]
     for file in files:
-        interpreter.check_templates(*store.peek(file))
+        reader.check_templates(*store.peek(file))
     if (first := next(iter_templates(store), None)) is not None:
-        refuse_strangers(interpreter, first.vectors, str(store))
+        refuse_strangers(reader, first.vectors, str(store))
     job = {
         "command": "interpret",
-        "interpreter": [interpreter.name, interpreter.provenance.get("job")],
+        "interpreter": [reader.name, reader.provenance.get("job")],
         "attributes": names,
         "templates": [file.name for file in files],
         "column": store.column,
@@ -81,8 +80,8 @@ def interpret_store(
         reasons = _finished(part, key)
         if reasons is None:
             with atomic(part, private=True) as temporary:
-                schema = _schema(names, interpreter, key)
-                _write_part(interpreter, store, file, temporary, keep, schema, progress)
+                schema = _schema(names, reader, key)
+                _write_part(reader, store, file, temporary, keep, schema, progress)
             reasons = _finished(part, key)
             assert reasons is not None
         rows += len(reasons)
@@ -104,7 +103,7 @@ def _finished(part: Path, key: list[str]) -> pa.ChunkedArray | None:
 
 
 def _write_part(
-    interpreter: Interpreter,
+    reader: TemplateReader,
     store: Store,
     source: Path,
     target: Path,
@@ -113,7 +112,7 @@ def _write_part(
     progress: Callable[[int], None] | None,
 ) -> None:
     """Reads batch by batch; one batch is written while the next is computed."""
-    everything = len(keep) == len(interpreter.attributes)
+    everything = len(keep) == len(reader.attributes)
     with (
         pq.ParquetWriter(
             target,
@@ -127,14 +126,14 @@ def _write_part(
     ):
         written: Future[None] | None = None
         for batch in store.part(source):
-            interpreter.check_templates(batch.card, batch.vectors.shape[1])
-            scores, probabilities, verdicts = interpreter.read(batch.vectors)
+            reader.check_templates(batch.card, batch.vectors.shape[1])
+            scores, probabilities, verdicts = reader.read(batch.vectors)
             why = batch.unusable()
             if why:
                 bad = list(why)
                 scores[bad], probabilities[bad], verdicts[bad] = np.nan, np.nan, 0
             odd = np.flatnonzero(np.isnan(scores[:, 0])).tolist()  # else they are as they should be
-            why = {row: why.get(row, stranger(interpreter.encoder)) for row in odd}
+            why = {row: why.get(row, stranger(reader.encoder)) for row in odd}
             lists = [
                 _lists(array if everything else array[:, keep]) for array in (scores, probabilities, verdicts)
             ]
@@ -153,7 +152,7 @@ def _source(key: list[str]) -> bytes:
     return json.dumps(key).encode()
 
 
-def _schema(names: list[str], interpreter: Interpreter, key: list[str]) -> pa.Schema:
+def _schema(names: list[str], reader: TemplateReader, key: list[str]) -> pa.Schema:
     width = len(names)
     return pa.schema(
         [
@@ -166,7 +165,7 @@ def _schema(names: list[str], interpreter: Interpreter, key: list[str]) -> pa.Sc
         ],
         metadata={
             b"clip_smu.attributes": json.dumps(names).encode(),
-            b"clip_smu.interpreter": interpreter.name.encode(),
+            b"clip_smu.interpreter": reader.name.encode(),
             _SOURCE: _source(key),
         },
     )
