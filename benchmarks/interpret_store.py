@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 from clip_smu.encoders.locate import card
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.interpreter.store_readings import interpret_store
-from clip_smu.templates import save_templates
 from clip_smu.templates.bounds import BATCH_ROWS
+from clip_smu.templates.shards import save_templates
 
 SHARD = 250_000
 

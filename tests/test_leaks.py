@@ -29,7 +29,8 @@ from clip_smu.labels.writing import write_labels
 from clip_smu.metrics import logistic
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import sweep_strength
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from coins import SURE, coin_faces, is_chance, is_chance_in, is_chance_of
 

@@ -18,7 +18,7 @@ import pytest
 
 from clip_smu import cli
 from clip_smu.encoders.locate import card
-from clip_smu.templates import save_templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import dlib_like, toy_card, toy_data, write_photo
 

@@ -21,7 +21,7 @@ from clip_smu import cli
 from clip_smu.cli import ends, show
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
-from clip_smu.templates import save_templates
+from clip_smu.templates.shards import save_templates
 from faces import dlib_like
 
 RUN = [sys.executable, "-c", "from clip_smu.cli import main\nif __name__ == '__main__': main()"]

@@ -19,7 +19,8 @@ from clip_smu.evaluation.generation import compare_ways, generate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.pairing import pair
 from clip_smu.labels.labels import Labels
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import ATTRIBUTES, NAMES, SENSITIVE, by_name
 from clip_smu.words.captions import prompts
 from clip_smu.words.hiding import hidden_names, refuse_question, shown_columns

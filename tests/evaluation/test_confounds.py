@@ -34,7 +34,7 @@ from clip_smu.labels.lists import write_list
 from clip_smu.labels.writing import write_labels
 from clip_smu.metrics import delong
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.templates import save_templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import INDEX, NAMES
 from faces import DIM, toy_card, toy_data
 

@@ -23,11 +23,9 @@ from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.join import join
 from clip_smu.labels.reading import read_labels
-from clip_smu.templates import (
-    read_templates,
-    save_templates,
-)
+from clip_smu.templates import read_templates
 from clip_smu.templates.parquet import card_of
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import toy_card
 

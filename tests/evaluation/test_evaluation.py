@@ -40,7 +40,8 @@ from clip_smu.evaluation import (
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.labels.labels import Labels
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import ATTRIBUTES, NAMES
 from faces import DIM, toy_card, toy_data
 from toy_readers import toy_probe

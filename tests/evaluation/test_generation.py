@@ -31,7 +31,8 @@ from clip_smu.evaluation.generation import (
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import Labels
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
 from clip_smu.words.captions import OVERRULES, caption, describe, paper_caption
 from faces import dlib_like

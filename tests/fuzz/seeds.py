@@ -23,7 +23,7 @@ from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import Labels
 from clip_smu.labels.writing import write_labels
-from clip_smu.templates import save_templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from fuzz.doors import JOB
 

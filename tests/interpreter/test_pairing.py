@@ -21,7 +21,7 @@ from clip_smu.interpreter.likelihood_ratio import base_rates
 from clip_smu.interpreter.pairing import pair
 from clip_smu.interpreter.thresholds import THRESHOLDS, Threshold
 from clip_smu.photos.example import example_photo
-from clip_smu.templates import save_templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES, resolve
 from faces import dlib_like
 

@@ -25,7 +25,8 @@ from clip_smu.labels.lists import write_list
 from clip_smu.labels.preparation import prepare
 from clip_smu.labels.summary import summarise
 from clip_smu.labels.writing import write_labels
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from faces import dlib_like
 
 DIM = 128

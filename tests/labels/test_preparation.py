@@ -26,7 +26,7 @@ from clip_smu.labels.preparation import prepare
 from clip_smu.labels.shortening import shorten
 from clip_smu.labels.summary import summarise
 from clip_smu.labels.writing import write_labels
-from clip_smu.templates import REJECTED, REJECTED_SCHEMA, save_templates, write_shard
+from clip_smu.templates.shards import REJECTED, REJECTED_SCHEMA, save_templates, write_shard
 from clip_smu.text.encoder import TOKENIZER_FILE
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES
 from clip_smu.words.captions import OVERRULES, caption, paper_caption, settled

@@ -204,7 +204,7 @@ def test_a_run_from_photos_finds_out_that_its_encoder_is_misfed(data: Path, tmp_
 def test_a_check_of_photos_without_folders_takes_persons_from_the_labels(tmp_path: Path) -> None:
     from clip_smu.reproduction.data import Data, _some
     from clip_smu.reproduction.run import _some_pairs
-    from clip_smu.templates import save_templates
+    from clip_smu.templates.shards import save_templates
 
     names = [f"{number:06d}.jpg" for number in range(12)]  # as CelebA's
     assert _some(names, 5) == names[:5]

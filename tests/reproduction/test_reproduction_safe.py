@@ -52,7 +52,7 @@ size = { width = 16, layers = 1, heads = 2 }
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from clip_smu.labels.lists import write_list
     from clip_smu.labels.writing import write_labels
-    from clip_smu.templates import save_templates
+    from clip_smu.templates.shards import save_templates
 
     folder = tmp_path_factory.mktemp("data")
     table, labels = toy_data(240)

@@ -25,7 +25,8 @@ from clip_smu.labels.join import join
 from clip_smu.labels.labels import Labels
 from clip_smu.photos.names import clean, match
 from clip_smu.storage.escaping import cell, uncelled, visible
-from clip_smu.templates import read_templates, save_templates
+from clip_smu.templates import read_templates
+from clip_smu.templates.shards import save_templates
 from faces import dlib_like
 
 NAMES = (

@@ -86,7 +86,7 @@ def prepare(folder: Path) -> None:
     from clip_smu.encoders.conversion.adaface import AdaFace
     from clip_smu.labels.lists import write_list
     from clip_smu.labels.writing import write_labels
-    from clip_smu.templates import save_templates
+    from clip_smu.templates.shards import save_templates
     from toy_network import RIGHT, make_network, make_people
 
     table, labels = toy_data(FACES)

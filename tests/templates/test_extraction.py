@@ -25,9 +25,10 @@ from clip_smu.encoders.load import load_encoder
 from clip_smu.errors import EncoderError, InputError
 from clip_smu.photos import Photo
 from clip_smu.photos.decode import decode
-from clip_smu.templates import read_rejected, read_templates
+from clip_smu.templates import read_templates
 from clip_smu.templates.extraction import extract
 from clip_smu.templates.extraction.workers import Workers
+from clip_smu.templates.shards import read_rejected
 from faces import write_photo
 
 pytest.importorskip("dlib")

@@ -25,8 +25,9 @@ from clip_smu.interpreter.probe import Probe
 from clip_smu.interpreter.readable import refuse_strangers
 from clip_smu.interpreter.store_readings import interpret_store
 from clip_smu.labels.labels import Labels
-from clip_smu.templates import Templates, read_templates, save_templates
+from clip_smu.templates import Templates, read_templates
 from clip_smu.templates.likeness import Likeness, measure_likeness
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import dlib_like
 

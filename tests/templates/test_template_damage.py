@@ -19,17 +19,10 @@ from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.evidence import Evidence
 from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.interpreter.store_readings import interpret_store
-from clip_smu.templates import (
-    bounds,
-    read_note,
-    read_templates,
-    save_templates,
-    shard_note,
-    template_schema,
-    write_shard,
-)
+from clip_smu.templates import bounds, read_templates
 from clip_smu.templates.footer import Chunk, chunks_of
 from clip_smu.templates.seal import content_key
+from clip_smu.templates.shards import read_note, save_templates, shard_note, template_schema, write_shard
 from clip_smu.words.attributes import NAMES
 from faces import DIM, slow_scores, toy_card, toy_data
 from places import DAMAGED

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu.errors import TemplateError
-from clip_smu.templates import iter_templates, read_templates, save_templates
+from clip_smu.templates import iter_templates, read_templates
+from clip_smu.templates.shards import save_templates
 from faces import toy_card, toy_data
 
 

@@ -17,7 +17,8 @@ from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import fit_logistic
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import DIM, toy_card, toy_data
 

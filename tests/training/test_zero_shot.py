@@ -20,7 +20,8 @@ from clip_smu.errors import EncoderError, InputError, InterpreterError, LabelErr
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.templates import Templates, save_templates
+from clip_smu.templates import Templates
+from clip_smu.templates.shards import save_templates
 from clip_smu.text.encoder import TextEncoder
 from clip_smu.training.zero_shot import zero_shot
 from clip_smu.words.attributes import ATTRIBUTES, NAMES

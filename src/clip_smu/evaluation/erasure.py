@@ -56,19 +56,8 @@ from clip_smu.storage.documents import Dim, Sha256, checked, finite, read_json, 
 from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.storage.saved_folders import require_files
 from clip_smu.storage.tensors import read_tensors, write_tensors
-from clip_smu.templates import (
-    Source,
-    Store,
-    Templates,
-    iter_templates,
-    read_note,
-    shard,
-    shard_note,
-    store_of,
-    template_schema,
-    usable,
-)
-from clip_smu.templates.shards import FORMAT
+from clip_smu.templates import Source, Store, Templates, iter_templates, store_of, usable
+from clip_smu.templates.shards import FORMAT, read_note, shard, shard_note, template_schema
 from clip_smu.templates.table import joined
 from clip_smu.words.attributes import NAMES, resolve
 from clip_smu.words.hiding import Hide, hidden_names, shown_columns

@@ -17,7 +17,8 @@ from clip_smu.labels.captions import unique_captions
 from clip_smu.labels.join import join
 from clip_smu.labels.labelled import Labelled
 from clip_smu.labels.labels import Labels
-from clip_smu.templates import Source, Templates, read_rejected, read_templates, store_of
+from clip_smu.templates import Source, Templates, read_templates, store_of
+from clip_smu.templates.shards import read_rejected
 
 
 @dataclass(frozen=True, slots=True)

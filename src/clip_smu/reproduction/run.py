@@ -36,8 +36,9 @@ from clip_smu.reproduction.stages import Progress, Stages, content_hash, jsonabl
 from clip_smu.reproduction.tables import write_figures, write_results
 from clip_smu.storage.documents import read_json, write_json
 from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
-from clip_smu.templates import iter_templates, read_rejected
+from clip_smu.templates import iter_templates
 from clip_smu.templates.extraction import extract
+from clip_smu.templates.shards import read_rejected
 from clip_smu.training.fit import FitConfig, fit
 from clip_smu.training.probes import ProbeConfig, fit_probe
 from clip_smu.training.zero_shot import zero_shot

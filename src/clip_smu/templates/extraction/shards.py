@@ -14,8 +14,15 @@ from clip_smu.encoders.encoding import Outcome, content_of
 from clip_smu.errors import InputError, TemplateError
 from clip_smu.photos import Photo
 from clip_smu.storage.digests import bytes_digest, lines_digest
-from clip_smu.templates import REJECTED, REJECTED_SCHEMA, read_note, shard_note, template_schema, write_shard
 from clip_smu.templates.seal import check_seal
+from clip_smu.templates.shards import (
+    REJECTED,
+    REJECTED_SCHEMA,
+    read_note,
+    shard_note,
+    template_schema,
+    write_shard,
+)
 
 CHUNK_PHOTOS = 32  # photos a worker takes at once; MTCNN is fastest with 16 and more of one size
 _CHUNK_BYTES = 64 << 20  # of photos that were streamed
