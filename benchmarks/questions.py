@@ -18,8 +18,8 @@ from clip_smu.labels.join import join
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
-from clip_smu.words.attributes import ATTRIBUTES
-from clip_smu.words.captions import prompt, prompts
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.prompts import prompt, prompts
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from clip_smu.text.encoder import END, PAD, START, TOKENIZER_FILE, UNKNOWN
-from clip_smu.words.captions import vocabulary
+from clip_smu.words.vocabulary import vocabulary
 
 VOCABULARY = 6000
 WEIGHTS = {"words.10": 60, "words.20": 20, "words.35": 4, "words.50": 1}  # SCOWL size → copies

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clip_smu.templates import read_templates
     from clip_smu.templates.extraction import extract
     from clip_smu.training.fit import FitConfig, fit
-    from clip_smu.words.attributes import ATTRIBUTES
+    from clip_smu.words.attribute_table import ATTRIBUTES
 
 # Nothing leaves: read by these libraries when they are imported, so set before anything can import them.
 os.environ |= {
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ATTRIBUTES": "words.attributes",
+    "ATTRIBUTES": "words.attribute_table",
     "ClipSmuError": "errors",
     "EncoderOptions": "encoders.encoder",
     "FitConfig": "training.fit",

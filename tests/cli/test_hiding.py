@@ -21,9 +21,10 @@ from clip_smu.interpreter.pairing import pair
 from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
-from clip_smu.words.attributes import ATTRIBUTES, NAMES, SENSITIVE, by_name
-from clip_smu.words.captions import prompts
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES, SENSITIVE, by_name
 from clip_smu.words.hiding import hidden_names, refuse_question, shown_columns
+from clip_smu.words.prompts import prompts
 from faces import dlib_like
 
 HIDDEN = "race,gender"

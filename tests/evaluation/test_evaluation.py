@@ -42,7 +42,8 @@ from clip_smu.interpreter.interpreter import Interpreter
 from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
 from faces import DIM, toy_card, toy_data
 from toy_readers import toy_probe
 

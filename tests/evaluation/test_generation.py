@@ -33,8 +33,11 @@ from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import Labels
 from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
-from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
-from clip_smu.words.captions import OVERRULES, caption, describe, paper_caption
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import GROUPS, INDEX, NAMES
+from clip_smu.words.captions import caption, paper_caption
+from clip_smu.words.contradictions import OVERRULES
+from clip_smu.words.descriptions import describe
 from faces import dlib_like
 
 DIM = 128  # of the shipped interpreter

@@ -15,8 +15,9 @@ from clip_smu.errors import EncoderError, InputError, InterpreterError, Template
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.evidence import Evidence
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import prompt
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.prompts import prompt
 from faces import DIM, dlib_like, slow_scores
 
 
@@ -272,7 +273,7 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
 def test_shipped_prompts_are_what_the_text_encoder_says() -> None:
     """Each stored direction is the mean of the text encoder's vectors of that prompt's paraphrases."""
     from clip_smu.text.encoder import TextEncoder
-    from clip_smu.words.captions import prompts
+    from clip_smu.words.prompts import prompts
 
     shipped = load_interpreter()
     assert shipped.folder is not None

@@ -29,7 +29,8 @@ from clip_smu.labels.writing import write_labels
 from clip_smu.templates.shards import REJECTED, REJECTED_SCHEMA, save_templates, write_shard
 from clip_smu.text.encoder import TOKENIZER_FILE
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES
-from clip_smu.words.captions import OVERRULES, caption, paper_caption, settled
+from clip_smu.words.captions import caption, paper_caption
+from clip_smu.words.contradictions import OVERRULES, settled
 
 PHRASE = {
     name: re.sub(r"^A photo of an? |\bface\b|\bwith\b|\.$", "", paper_caption({name: 1})).strip()

@@ -26,8 +26,10 @@ from clip_smu.errors import (
 )
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.labels.labels import Labels
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import paper_caption, prompts
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.captions import paper_caption
+from clip_smu.words.prompts import prompts
 from faces import DIM, slow_scores, toy_card, toy_data
 
 torch = pytest.importorskip("torch")

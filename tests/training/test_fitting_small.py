@@ -19,8 +19,9 @@ from clip_smu.interpreter.evidence import gather_evidence
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import prompts
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.prompts import prompts
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")

@@ -22,7 +22,8 @@ from clip_smu.metrics import auc, delong
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.logistic import fit_logistic, sweep_strength
 from clip_smu.metrics.persons import persons_apart
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")

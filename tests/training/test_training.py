@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from clip_smu.errors import InputError, LabelError
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import caption, paper_caption, prompt, prompts, settled
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.captions import caption, paper_caption
+from clip_smu.words.contradictions import settled
+from clip_smu.words.prompts import prompt, prompts
 from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")

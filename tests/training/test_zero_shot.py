@@ -24,8 +24,10 @@ from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
 from clip_smu.text.encoder import TextEncoder
 from clip_smu.training.zero_shot import zero_shot
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import paper_caption, prompt, prompts
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.captions import paper_caption
+from clip_smu.words.prompts import prompt, prompts
 
 DIM = 128
 

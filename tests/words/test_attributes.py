@@ -12,16 +12,8 @@ import pytest
 
 from clip_smu.errors import InputError
 from clip_smu.words import attributes
-from clip_smu.words.attributes import (
-    ATTRIBUTES,
-    CATEGORIES,
-    GROUPS,
-    INDEX,
-    NAMES,
-    SENSITIVE,
-    by_name,
-    resolve,
-)
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import CATEGORIES, GROUPS, INDEX, NAMES, SENSITIVE, by_name, resolve
 
 # Negative phrases without a word of negation: true opposites, written down one by one.
 OPPOSITES = {

@@ -14,15 +14,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clip_smu.errors import InputError, LabelError
-from clip_smu.words import captions
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import caption, describe, paper_caption, prompt, prompts, vocabulary, words
+from clip_smu.words import captions, contradictions, descriptions, english
+from clip_smu.words.attribute_table import ATTRIBUTES, Attribute
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.captions import caption, paper_caption
+from clip_smu.words.descriptions import describe
+from clip_smu.words.english import words
+from clip_smu.words.prompts import prompt, prompts
+from clip_smu.words.vocabulary import vocabulary
 from places import GOLDEN
 
 # ---------------------------------------------------------------- the checker
@@ -562,7 +568,7 @@ def test_prompt_of_a_phrase() -> None:
 
 @pytest.mark.parametrize("row", ATTRIBUTES, ids=lambda row: row.name)
 @pytest.mark.parametrize("positive", [True, False])
-def test_all_wordings_of_an_attribute(row: captions.Attribute, positive: bool) -> None:
+def test_all_wordings_of_an_attribute(row: Attribute, positive: bool) -> None:
     texts = prompts(row, positive)
     assert 12 <= len(texts) <= 40
     assert len(set(texts)) == len(texts)
@@ -630,9 +636,10 @@ def test_the_vocabulary_has_all_that_is_ever_said() -> None:
         assert set(words(" ".join((*prompts(row), *prompts(row, False), row.label)))) <= known
 
 
-def test_examples_in_the_docstrings_run() -> None:
-    result = doctest.testmod(captions)
-    assert result.attempted >= 4
+@pytest.mark.parametrize("module", [captions, contradictions, descriptions, english])
+def test_examples_in_the_docstrings_run(module: ModuleType) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted >= 1
     assert result.failed == 0
 
 

@@ -24,7 +24,7 @@ from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.persons import composed
 from clip_smu.metrics.ranking import check_level, weakness
 from clip_smu.photos.names import distinct, match
-from clip_smu.words.attributes import ATTRIBUTES
+from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.hiding import Hide, hidden_names
 
 A_MORE, B_MORE, NO_DIFFERENCE, NOT_TESTED = (

@@ -16,7 +16,7 @@ from clip_smu.evaluation.resampling import FPRS, RANKINGS, RATES, rates, resampl
 from clip_smu.metrics import MIN_CLASS, average_precision, delong, ece, eer, tpr_at_fpr
 from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.ranking import count_classes, weakness
-from clip_smu.words.attributes import ATTRIBUTES
+from clip_smu.words.attribute_table import ATTRIBUTES
 
 METRICS = (*RANKINGS, *RATES, "ece")
 MEAN, POOLED = "mean", "all"

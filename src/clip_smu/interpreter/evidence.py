@@ -15,7 +15,7 @@ from clip_smu.interpreter.records import EvidenceForm
 from clip_smu.metrics import delong, ece
 from clip_smu.metrics.persons import persons_apart
 from clip_smu.storage.documents import finite
-from clip_smu.words.attributes import ATTRIBUTES
+from clip_smu.words.attribute_table import ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True)

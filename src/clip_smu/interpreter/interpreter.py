@@ -30,7 +30,7 @@ from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.interpreter.readings import Interpretations
 from clip_smu.interpreter.records import InterpreterForm
 from clip_smu.templates.table import usable, why_unusable
-from clip_smu.words.captions import words
+from clip_smu.words.english import words
 from clip_smu.words.hiding import Hide, refuse_question, shown_columns
 
 DEFAULT = "dlib-lfw"

@@ -22,7 +22,7 @@ from clip_smu.metrics.verification import cosine
 from clip_smu.storage.documents import finite
 from clip_smu.templates import usable, why_unusable
 from clip_smu.words.attributes import INDEX, by_name
-from clip_smu.words.captions import describe
+from clip_smu.words.descriptions import describe
 from clip_smu.words.hiding import Hide, shown_columns
 
 AGREE, DISAGREE, OPEN = "agree", "disagree", "cannot tell"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clip_smu.words.attributes import by_name
-from clip_smu.words.captions import describe
+from clip_smu.words.descriptions import describe
 
 
 def sentence(encoded: Mapping[str, float], woman: bool) -> str:

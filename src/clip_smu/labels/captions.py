@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from clip_smu.arrays import Bools, Int8s, Int64s
 from clip_smu.errors import LabelError
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES, by_name
-from clip_smu.words.captions import OVERRULES, PAPER_NOUNS, paper_caption
+from clip_smu.words.captions import paper_caption
+from clip_smu.words.clauses import PAPER_NOUNS
+from clip_smu.words.contradictions import OVERRULES
 
 _BATCH_ROWS = 65_536
 
@@ -95,7 +97,7 @@ def _check(labels: Int8s) -> None:
 
 
 def _settled(labels: Int8s) -> Bools:
-    """(N, 47) the positive labels without contradictions: `clip_smu.words.captions.settled` for many rows."""
+    """(N, 47) the positive labels without contradictions: `clip_smu.words.contradictions.settled` for many rows."""
     yes: Bools = labels == 1
     for members in _EXCLUSIVE:
         taken = yes[:, members[0]].copy()

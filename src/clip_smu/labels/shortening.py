@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from clip_smu.errors import InputError
-from clip_smu.words.captions import paper_caption, settled
+from clip_smu.words.captions import paper_caption
+from clip_smu.words.contradictions import settled
 
 
 def shorten(

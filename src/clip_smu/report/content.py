@@ -23,7 +23,8 @@ from clip_smu.report.figures.series import AucSeries, auc_series, method_series,
 from clip_smu.report.provenance import provenance_of, short
 from clip_smu.report.sources import Source
 from clip_smu.report.supplements import comparisons_of, conditional_of, confounds_of, erasures_of
-from clip_smu.words.attributes import ATTRIBUTES, by_name
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import by_name
 
 FORMAT = 1
 NOT_SAID = "labels whose origin is not recorded (say it with --labels-are)"

@@ -40,8 +40,9 @@ from clip_smu.templates.likeness import measure_likeness
 from clip_smu.training.objectives import OBJECTIVES, TrainConfig
 from clip_smu.training.text_encoders import MINI, TowerSize, export_tower
 from clip_smu.training.trainer import CURVES_FILE, PRECISIONS, Progress, Trainer
-from clip_smu.words.attributes import ATTRIBUTES, NAMES
-from clip_smu.words.captions import prompts
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.prompts import prompts
 
 _RATE_PRETRAINED = 1e-5  # of a text encoder that knows its words (the authors' code)
 

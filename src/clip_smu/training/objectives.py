@@ -30,8 +30,13 @@ from clip_smu.training.losses import (
     multipositive_loss,
 )
 from clip_smu.training.text_encoders import TowerSize, pad_rows, padding_id, text_tokenizer
-from clip_smu.words.attributes import ATTRIBUTES, NAMES, Attribute
-from clip_smu.words.captions import caption, paper_caption, prompts, settled, vocabulary, words
+from clip_smu.words.attribute_table import ATTRIBUTES, Attribute
+from clip_smu.words.attributes import NAMES
+from clip_smu.words.captions import caption, paper_caption
+from clip_smu.words.contradictions import settled
+from clip_smu.words.english import words
+from clip_smu.words.prompts import prompts
+from clip_smu.words.vocabulary import vocabulary
 
 _FIRST_SCALE = 10.0
 _WARM_UP = 0.1

@@ -47,8 +47,11 @@ from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
 from clip_smu.text.clip_tokenizer import END, START
 from clip_smu.text.encoder import PAD, TextEncoder, read_tokenizer
-from clip_smu.words.attributes import ATTRIBUTES, NAMES, by_name
-from clip_smu.words.captions import prompt, vocabulary, words
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES, by_name
+from clip_smu.words.english import words
+from clip_smu.words.prompts import prompt
+from clip_smu.words.vocabulary import vocabulary
 
 FOLDS = 5  # without a test list: calibrated on four, measured on one
 SEED = 0

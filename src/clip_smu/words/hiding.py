@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from clip_smu.errors import InputError
-from clip_smu.words.attributes import ATTRIBUTES, NAMES, Attribute, by_name, resolve
-from clip_smu.words.captions import words
+from clip_smu.words.attribute_table import ATTRIBUTES, Attribute
+from clip_smu.words.attributes import NAMES, by_name, resolve
+from clip_smu.words.english import words
 
 Hide = str | Iterable[str]
 """Names or labels of attributes, groups or categories, as :func:`clip_smu.words.attributes.resolve` takes them."""

@@ -9,8 +9,10 @@ import numpy as np
 from clip_smu.arrays import Bools, Float32s, Float64s, Floats
 from clip_smu.errors import InputError
 from clip_smu.interpreter.interpreter import Interpreter
-from clip_smu.words.attributes import ATTRIBUTES, GROUPS, INDEX, NAMES
-from clip_smu.words.captions import OVERRULES, paper_caption
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import GROUPS, INDEX, NAMES
+from clip_smu.words.captions import paper_caption
+from clip_smu.words.contradictions import OVERRULES
 
 Progress = Callable[[int], None]
 
