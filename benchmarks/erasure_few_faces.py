@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-from clip_smu.evaluation import erasure
+from clip_smu.evaluation.erasure import eraser, leace
 from clip_smu.labels.join import join
 from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
@@ -31,7 +31,7 @@ def main() -> None:
     given = options.parse_args()
     name = by_name(given.attribute).name
     faces = join(read_templates(given.templates), read_labels(given.labels), None)
-    units = erasure._unit(faces.templates.vectors)
+    units = leace.unit(faces.templates.vectors)
     column = faces.labels[:, [INDEX[name]]]
     half = identity_folds(faces.templates.identities, 2, 0)
     known = np.flatnonzero(column[:, 0] != 0)
@@ -47,14 +47,14 @@ def main() -> None:
     print(f"not erased: AUC {read(units[fitted], units[tested]):.3f}")
     for count in given.faces:
         rows = np.random.default_rng(0).permutation(fitted)[:count]
-        for few in (0, erasure.FEW):
-            erasure.FEW = few
-            made = erasure.fit_eraser(units[rows], column[rows], [name])
+        for few in (0, eraser.FEW):
+            eraser.FEW = few
+            made = eraser.fit_eraser(units[rows], column[rows], [name])
             a, b = (made.apply(units[side]).astype(np.float64) for side in (fitted, tested))
             moved = np.linalg.norm(b - units[tested], axis=1).mean()
             shrunk = made.provenance["shrinkage"]
             print(f"{count} faces, shrinkage {shrunk:.2f}: moved {moved:.3f}, AUC {read(a, b):.3f}")
-        erasure.FEW = 5
+        eraser.FEW = 5
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_smu.evaluation import erasure, evaluate
+from clip_smu.evaluation import EvaluationConfig, erasure, evaluate
 from clip_smu.evaluation.confounds import Photos, control_task, residual
 from clip_smu.evaluation.confounds import control as control_room
 from clip_smu.evaluation.confounds import readings as readings_room
+from clip_smu.evaluation.erasure import rereading
 from clip_smu.evaluation.generation import compare_ways
 from clip_smu.evaluation.generation import comparison as captions_room
 from clip_smu.interpreter.calibration import calibrate
@@ -278,7 +279,11 @@ def test_evaluate_tells_no_coin_of_new_persons(tmp_path: Path) -> None:
     faces, labels = coin_faces(90, seed=1)
     made = fit_probe(faces, labels, tmp_path / "probe", train=faces.images[:600], config=config)
     found = evaluate(
-        [made], faces, labels, tmp_path / "it", only=faces.images[600:], train=faces.images[:600], rounds=0
+        [made],
+        faces,
+        labels,
+        tmp_path / "it",
+        config=EvaluationConfig(only=faces.images[600:], train=faces.images[:600], rounds=0),
     )
     rows = [row for row in found.table.to_pylist() if row["metric"] == "auc" and row["n_attributes"] == 1]
     errors = [(row["high"] - row["low"]) / 3.92 for row in rows]
@@ -390,28 +395,28 @@ def test_erase_reads_no_coin(tmp_path: Path) -> None:
         ["Male", "Young"], tmp_path / "t", tmp_path / "labels.csv", tmp_path / "out",
         train=tmp_path / "train.txt", test=tmp_path / "test.txt",
     )  # fmt: skip
-    of_all = [r for r in found.readings if r.fitted_on == erasure.TRAINING]
+    of_all = [r for r in found.readings if r.fitted_on == rereading.TRAINING]
     assert {r.reader for r in of_all} == {"linear probe", "non-linear probe"}
     for reading in of_all:
         keep = np.isfinite(reading.before.se)
         assert is_chance(reading.before.auc[keep].tolist(), reading.before.se[keep].tolist())
-    (others,) = (r for r in found.readings if r.fitted_on == erasure.OTHERS)
+    (others,) = (r for r in found.readings if r.fitted_on == rereading.OTHERS)
     for side in (others.before, others.after):
         assert (np.abs(side.auc - 0.5) < SURE * side.se).all()
 
 
 def test_probes_of_other_persons_read_no_coin() -> None:
     faces, labels = coin_faces(60, seed=8)
-    scores = erasure._probe_of_others(faces.vectors, labels.values, faces.identities, 0)
+    scores = rereading.probe_of_others(faces.vectors, labels.values, faces.identities, 0)
     assert is_chance_of(scores, labels.values, faces.identities)
-    by_photo = erasure._probe_of_others(faces.vectors, labels.values, [""] * len(scores), 0)
+    by_photo = rereading.probe_of_others(faces.vectors, labels.values, [""] * len(scores), 0)
     assert not is_chance_of(by_photo, labels.values, faces.identities)
 
 
-@pytest.mark.parametrize("probe", sorted(erasure.PROBES))
+@pytest.mark.parametrize("probe", sorted(rereading.PROBES))
 def test_features_are_of_the_training_rows(probe: str) -> None:
     """Changed test rows change no feature of another row."""
-    features, _ = erasure.PROBES[probe]
+    features, _ = rereading.PROBES[probe]
     train, test = coin_faces(12)[0].vectors, coin_faces(6, seed=1)[0].vectors
     once = features(train, test, 0)
     other = test.copy()

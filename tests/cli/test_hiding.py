@@ -14,7 +14,7 @@ import pytest
 from clip_smu import cli
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
-from clip_smu.evaluation import evaluate
+from clip_smu.evaluation import EvaluationConfig, evaluate
 from clip_smu.evaluation.generation import compare_ways, generate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.pairing import pair
@@ -66,7 +66,9 @@ def files(data: tuple[Templates, Labels], tmp_path_factory: pytest.TempPathFacto
     first = load_interpreter()
     other = replace(first, name="other", positive=np.roll(first.positive, 1, axis=0))
     for name, method in (("a", first), ("b", other)):
-        evaluate([method], faces, labels, folder / name, only=faces.images[150:], rounds=0)
+        evaluate(
+            [method], faces, labels, folder / name, config=EvaluationConfig(only=faces.images[150:], rounds=0)
+        )
     return folder
 
 
@@ -148,7 +150,7 @@ def test_a_reader_of_fewer_attributes_hides_by_name(data: tuple[Templates, Label
     )
     faces, labels = data
     read = fewer.interpret(faces.vectors[:3], hide="race")
-    made = evaluate([fewer], faces, labels, tmp_path / "e", hide="race", rounds=0)
+    made = evaluate([fewer], faces, labels, tmp_path / "e", config=EvaluationConfig(hide="race", rounds=0))
     expected = tuple(name for name in NAMES if name not in ("Young", "Asian", "White", "Black"))
     assert read.attributes == made.attributes == expected
     full = whole.interpret(faces.vectors[:3])

@@ -19,6 +19,8 @@ from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation, Scored, table_of, write_evaluation
 from clip_smu.evaluation.confounds import (
     Confounds,
+    ConfoundsConfig,
+    ControlData,
     Photos,
     by_norm,
     conditional_auc,
@@ -376,9 +378,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(world: Path) -> Confounds:
     return confounds(
-        world / "evaluation", "probe", world / "all", strata=["Male", "age"], rounds=2, strength=0.1,
-        templates=world / "templates.parquet", labels=world / "labels.csv", train=world / "train.txt",
-    )  # fmt: skip
+        world / "evaluation",
+        "probe",
+        world / "all",
+        config=ConfoundsConfig(
+            control=ControlData(world / "templates.parquet", world / "labels.csv", world / "train.txt"),
+            strata=["Male", "age"],
+            rounds=2,
+            C=0.1,
+        ),
+    )
 
 
 def assert_same(a: object, b: object) -> None:
@@ -411,14 +420,9 @@ def test_what_is_written_is_read_back(world: Path, made: Confounds) -> None:
 
 def test_a_finished_answer_is_read_and_another_question_refused(world: Path, made: Confounds) -> None:
     before = (world / "all" / "confounds.json").stat().st_mtime_ns
-    files = {
-        "templates": world / "templates.parquet",
-        "labels": world / "labels.csv",
-        "train": world / "train.txt",
-    }
-    confounds(
-        world / "evaluation", "probe", world / "all", strata=["Male", "age"], rounds=2, strength=0.1, **files
-    )
+    control = ControlData(world / "templates.parquet", world / "labels.csv", world / "train.txt")
+    same = ConfoundsConfig(strata=["Male", "age"], control=control, rounds=2, C=0.1)
+    confounds(world / "evaluation", "probe", world / "all", same)
     assert (world / "all" / "confounds.json").stat().st_mtime_ns == before
     with pytest.raises(InputError, match=r"differs in: .*strata"):
         confounds(world / "evaluation", "probe", world / "all")
@@ -459,13 +463,15 @@ def test_hidden_attributes_stay_hidden(world: Path, tmp_path: Path) -> None:
             )
         },
     )
-    made = confounds(less, None, tmp_path / "out", strata=["Smiling"])
+    made = confounds(less, None, tmp_path / "out", config=ConfoundsConfig(strata=["Smiling"]))
     assert made.residual is not None
     assert made.residual.controls == ("Middle_Aged", "Senior", "Asian", "White", "Black")
     assert made.conditional[0].by == "Smiling"
     with pytest.raises(InputError, match="found Male, which was left out"):
         confounds(less, None, tmp_path / "more")
-    bare = confounds(less, None, tmp_path / "bare", strata=["Smiling"], controls=["Male"])
+    bare = confounds(
+        less, None, tmp_path / "bare", config=ConfoundsConfig(strata=["Smiling"], controls=["Male"])
+    )
     assert bare.residual is None
     assert read_confounds(tmp_path / "bare").residual is None
 
@@ -477,13 +483,12 @@ def test_hidden_attributes_stay_hidden(world: Path, tmp_path: Path) -> None:
         ({"method": "other"}, "found 'other'"),
         ({"strata": []}, "at least one attribute for the strata"),
         ({"strata": ["Beards"]}, "did you mean"),
-        ({"train": "list.txt"}, "found 1 of the three"),
     ],
 )
 def test_wrong_questions(world: Path, tmp_path: Path, options: dict[str, object], message: str) -> None:
-    asked = {"method": "probe", **options}
+    method = options.pop("method", "probe")
     with pytest.raises(InputError, match=message):
-        confounds(world / "evaluation", output=tmp_path / "out", **asked)
+        confounds(world / "evaluation", method, tmp_path / "out", ConfoundsConfig(**options))
     assert not (tmp_path / "out" / "confounds.json").exists()
 
 
@@ -496,13 +501,16 @@ def test_wrong_folders_and_templates(world: Path, tmp_path: Path) -> None:
     save_templates(
         tmp_path / "t.parquet", np.ones((1, DIM), np.float32), ["p0/0.jpg"], replace(toy_card(), name="else")
     )
-    files = {
-        "templates": tmp_path / "t.parquet",
-        "labels": world / "labels.csv",
-        "train": world / "train.txt",
-    }
+    control = ControlData(tmp_path / "t.parquet", world / "labels.csv", world / "train.txt")
     with pytest.raises(InputError, match="expected templates of toy, as evaluated, found templates of else"):
-        confounds(world / "evaluation", "probe", tmp_path / "out", **files)
+        confounds(world / "evaluation", "probe", tmp_path / "out", ConfoundsConfig(control=control))
+
+
+def test_the_control_task_takes_all_three_files_or_none() -> None:
+    assert ControlData.of(None, None, None) is None
+    assert ControlData.of("t", "l", "list.txt") == ControlData("t", "l", "list.txt")
+    with pytest.raises(InputError, match="found 1 of the three"):
+        ControlData.of(None, None, "list.txt")
 
 
 def test_shapes_are_checked(faces: Faces) -> None:

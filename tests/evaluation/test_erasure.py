@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 
 from clip_smu.cli import app
 from clip_smu.errors import ClipSmuError, EncoderError, InputError, LabelError, TemplateError
-from clip_smu.evaluation.erasure import PROBES, erase, fit_eraser, leace, load_eraser, oas
+from clip_smu.evaluation.erasure import ErasureConfig, erase, fit_eraser, load_eraser
+from clip_smu.evaluation.erasure.leace import leace, oas
+from clip_smu.evaluation.erasure.rereading import PROBES
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.join import join
@@ -253,7 +255,7 @@ def test_eraser_on_disk(tmp_path: Path) -> None:
 def quick() -> Iterator[None]:
     """Fewer landmarks for the non-linear probe."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clip_smu.evaluation.erasure.LANDMARKS", 150)
+        patch.setattr("clip_smu.evaluation.erasure.rereading.LANDMARKS", 150)
         yield
 
 
@@ -296,6 +298,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def job(data: dict[str, Path], output: Path, attributes: list[str], **more: object):
+    config = ErasureConfig(**{name: more.pop(name) for name in ("pairs", "hide", "seed") if name in more})
     return erase(
         attributes,
         data["store"],
@@ -303,6 +306,7 @@ def job(data: dict[str, Path], output: Path, attributes: list[str], **more: obje
         output,
         train=data["train.txt"],
         test=data["test.txt"],
+        config=config,
         **more,
     )
 

@@ -20,10 +20,12 @@ from clip_smu.evaluation import (
     METRICS,
     TABLE_SCHEMA,
     Evaluation,
+    EvaluationConfig,
     Scored,
     evaluate,
     measures,
     metric_table,
+    photos_read,
     read_evaluation,
     resample_auc,
     resampling,
@@ -33,6 +35,9 @@ from clip_smu.evaluation import (
 )
 from clip_smu.evaluation import (
     folder as folders,
+)
+from clip_smu.evaluation import (
+    methods as methods_of,
 )
 from clip_smu.evaluation import (
     run as running,
@@ -335,9 +340,13 @@ def test_the_folder_and_what_it_says(data, tmp_path: Path) -> None:
     probe, reader = toy_probe(), toy_interpreter()
     probe.save(tmp_path / "probe")
     made = evaluate(
-        [tmp_path / "probe", reader], templates, csv_file, tmp_path / "e",
-        only=tmp_path / "list.txt", rounds=40, progress=lambda *step: stages.append(step),
-    )  # fmt: skip
+        [tmp_path / "probe", reader],
+        templates,
+        csv_file,
+        tmp_path / "e",
+        progress=lambda *step: stages.append(step),
+        config=EvaluationConfig(only=tmp_path / "list.txt", rounds=40),
+    )
     assert list(made.methods) == ["toy-probe", "toy"]
     assert made.encoder == "toy"
     assert made.images == labels.images[100:380]
@@ -389,7 +398,7 @@ def test_the_folder_and_what_it_says(data, tmp_path: Path) -> None:
 def test_three_forms_of_the_table_are_equal_and_runs_are_equal_bytes(data, tmp_path: Path) -> None:
     templates, csv_file, _ = data
     for name in ("one", "two"):
-        evaluate([toy_probe()], templates, csv_file, tmp_path / name, rounds=40)
+        evaluate([toy_probe()], templates, csv_file, tmp_path / name, config=EvaluationConfig(rounds=40))
     for file in ("table.csv", "table.json", "table.parquet", "scores.parquet", "_job.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
@@ -437,8 +446,14 @@ def test_the_join_is_the_slow_one_whatever_the_batches(
     only = labels.images[3:]
     store = replace_faces(faces, images, second)
     write_store(tmp_path / "t.parquet", store)
-    monkeypatch.setattr(running, "_CHUNK", chunk)
-    made = evaluate([toy_probe()], tmp_path / "t.parquet", labels, tmp_path / "e", only=only, rounds=0)
+    monkeypatch.setattr(photos_read, "_CHUNK", chunk)
+    made = evaluate(
+        [toy_probe()],
+        tmp_path / "t.parquet",
+        labels,
+        tmp_path / "e",
+        config=EvaluationConfig(only=only, rounds=0),
+    )
     pairs = slow_join(store, labels, only)
     assert made.images == [labels.images[row] for _, row in pairs]
     np.testing.assert_array_equal(made.labels, labels.values[[row for _, row in pairs]])
@@ -467,7 +482,7 @@ def test_unusable_templates_are_counted_not_scored(tmp_path: Path) -> None:
     vectors = faces.vectors.copy()
     vectors[4], vectors[9, 2] = 0, np.nan
     store = Templates(vectors, faces.images, faces.faces, faces.identities, faces.norms, None)
-    made = evaluate([toy_probe()], store, labels, tmp_path / "e", rounds=0)
+    made = evaluate([toy_probe()], store, labels, tmp_path / "e", config=EvaluationConfig(rounds=0))
     assert len(made) == 58
     assert made.manifest["unusable"] == {"not a number (NaN)": 1, "zero": 1}
     assert made.manifest["join"]["unusable templates"] == 2
@@ -489,9 +504,7 @@ def test_hidden_attributes_and_given_names(tmp_path: Path) -> None:
         faces,
         labels,
         tmp_path / "e",
-        names=["a", "b"],
-        hide=["Male", "Asian"],
-        rounds=0,
+        config=EvaluationConfig(names=["a", "b"], hide=["Male", "Asian"], rounds=0),
     )
     assert made.attributes == tuple(name for name in NAMES if name not in ("Male", "Asian"))
     assert list(made.methods) == ["a", "b"]
@@ -505,20 +518,28 @@ def test_two_methods_of_one_name_take_their_folders(tmp_path: Path) -> None:
     faces, labels = toy_data(80)
     for seed, folder in ((1, "early"), (2, "late")):
         toy_probe(seed=seed).save(tmp_path / folder)
-    made = evaluate([tmp_path / "early", tmp_path / "late"], faces, labels, tmp_path / "e", rounds=0)
+    made = evaluate(
+        [tmp_path / "early", tmp_path / "late"],
+        faces,
+        labels,
+        tmp_path / "e",
+        config=EvaluationConfig(rounds=0),
+    )
     assert list(made.methods) == ["early", "late"]
 
 
 def test_the_same_evaluation_is_read_back_another_is_refused(tmp_path: Path) -> None:
     faces, labels = toy_data(80)
-    evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0)
+    evaluate([toy_probe()], faces, labels, tmp_path / "e", config=EvaluationConfig(rounds=0))
     before = (tmp_path / "e/scores.parquet").stat().st_mtime_ns
-    again = evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0)
+    again = evaluate([toy_probe()], faces, labels, tmp_path / "e", config=EvaluationConfig(rounds=0))
     assert (tmp_path / "e/scores.parquet").stat().st_mtime_ns == before
     assert len(again) == 80
     with pytest.raises(InputError, match=r"another job \(it differs in: methods\)"):
-        evaluate([toy_probe(seed=2)], faces, labels, tmp_path / "e", rounds=0)
-    other = evaluate([toy_probe(seed=2)], faces, labels, tmp_path / "e", rounds=0, overwrite=True)
+        evaluate([toy_probe(seed=2)], faces, labels, tmp_path / "e", config=EvaluationConfig(rounds=0))
+    other = evaluate(
+        [toy_probe(seed=2)], faces, labels, tmp_path / "e", overwrite=True, config=EvaluationConfig(rounds=0)
+    )
     assert not np.array_equal(other.methods["toy-probe"].scores, again.methods["toy-probe"].scores)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("x")
@@ -531,14 +552,20 @@ def test_a_preprocessing_check_is_kept(tmp_path: Path, command) -> None:
     check = tmp_path / "check.json"
     check.write_text(json.dumps(CHECK))
     kept = {key: value for key, value in CHECK.items() if key != "variants"} | {"tried": ["BGR"]}
-    given = evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0, preprocessing_check=check)
+    given = evaluate(
+        [toy_probe()],
+        faces,
+        labels,
+        tmp_path / "e",
+        config=EvaluationConfig(rounds=0, preprocessing_check=check),
+    )
     assert given.manifest["preprocessing_check"] == kept
     knows = replace(
         toy_interpreter(), provenance={"preprocessing_check": kept}
     )  # as clip-smu fit --check leaves it
-    taken_over = evaluate([toy_probe(), knows], faces, labels, tmp_path / "f", rounds=0).manifest[
-        "preprocessing_check"
-    ]
+    taken_over = evaluate(
+        [toy_probe(), knows], faces, labels, tmp_path / "f", config=EvaluationConfig(rounds=0)
+    ).manifest["preprocessing_check"]
     assert taken_over == kept | {"kept_by": knows.name}
     whose = f"encoder check that came with {knows.name}, on {kept['photos']:,} photos of whoever fitted it and not on"
     assert in_words(taken_over).startswith(whose)
@@ -549,10 +576,14 @@ def test_a_preprocessing_check_is_kept(tmp_path: Path, command) -> None:
     )  # a folder of before
     assert kept_check(read_evaluation(tmp_path / "e").manifest) == kept
     before = replace(toy_interpreter(), provenance={"feeding": kept})
-    from_before = evaluate([before], faces, labels, tmp_path / "b", rounds=0).manifest["preprocessing_check"]
+    from_before = evaluate(
+        [before], faces, labels, tmp_path / "b", config=EvaluationConfig(rounds=0)
+    ).manifest["preprocessing_check"]
     assert from_before == taken_over
     assert (
-        evaluate([toy_probe()], faces, labels, tmp_path / "g", rounds=0).manifest["preprocessing_check"]
+        evaluate([toy_probe()], faces, labels, tmp_path / "g", config=EvaluationConfig(rounds=0)).manifest[
+            "preprocessing_check"
+        ]
         is None
     )
     (tmp_path / "other.json").write_text(json.dumps(CHECK | {"encoder": "mbf"}))
@@ -564,8 +595,7 @@ def test_a_preprocessing_check_is_kept(tmp_path: Path, command) -> None:
             faces,
             labels,
             tmp_path / "h",
-            rounds=0,
-            preprocessing_check=tmp_path / "other.json",
+            config=EvaluationConfig(rounds=0, preprocessing_check=tmp_path / "other.json"),
         )
     assert not (tmp_path / "h").exists()
 
@@ -578,7 +608,7 @@ def test_refusals(tmp_path: Path) -> None:
         match: str, error: type[Exception], methods=(probe,), store=faces, known=labels, **more
     ) -> None:
         with pytest.raises(error, match=match):
-            evaluate(methods, store, known, tmp_path / "never", rounds=0, **more)
+            evaluate(methods, store, known, tmp_path / "never", EvaluationConfig(**{"rounds": 0} | more))
         assert not (tmp_path / "never").exists()
 
     refused("no method to evaluate", InputError, methods=())
@@ -598,16 +628,20 @@ def test_refusals(tmp_path: Path) -> None:
     refused("20 persons of the training list would be evaluated on", LabelError, train=labels.images)
     refused("no photo of the training list has a label", LabelError, train=["nobody.jpg"])
     with pytest.raises(InputError, match="expected at least 40 rounds, or 0, found 3"):
-        evaluate([probe], faces, labels, tmp_path / "never", rounds=3)
+        evaluate([probe], faces, labels, tmp_path / "never", config=EvaluationConfig(rounds=3))
     fine = evaluate(
-        [probe], faces, labels, tmp_path / "e", only=labels.images[40:], train=labels.images[:40], rounds=0
+        [probe],
+        faces,
+        labels,
+        tmp_path / "e",
+        config=EvaluationConfig(only=labels.images[40:], train=labels.images[:40], rounds=0),
     )
     assert fine.manifest["training_persons"] == "none of the training list is evaluated on"
 
 
 def test_unfinished_and_damaged_evaluations(tmp_path: Path) -> None:
     faces, labels = toy_data(40)
-    evaluate([toy_probe()], faces, labels, tmp_path / "e", rounds=0)
+    evaluate([toy_probe()], faces, labels, tmp_path / "e", config=EvaluationConfig(rounds=0))
     with pytest.raises(
         InputError, match=r"evaluation\.json is missing; give a folder made by clip-smu evaluate"
     ):
@@ -959,7 +993,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 def test_names_of_methods(tmp_path: Path) -> None:
     one, two = toy_probe("a"), toy_probe("b")
-    names = running._names
+    names = methods_of.called
     assert names([one, two], [one, two], None) == ["a", "b"]
     assert names([one, two], [one, two], ["x", "y"]) == ["x", "y"]
     assert names([one, two, one], ["k/early", two, Path("k/late")], None) == ["early", "b", "late"]
@@ -977,7 +1011,7 @@ def test_names_of_methods(tmp_path: Path) -> None:
 
 def test_methods_must_read_the_same_templates_and_attributes() -> None:
     one, two = (replace(toy_probe(name), card=toy_card()) for name in "ab")
-    shown = running._shown
+    shown = methods_of.shown_of
     attributes, keep = shown([one, two], ["a", "b"], ())
     assert attributes == NAMES
     assert keep.tolist() == list(range(47))
@@ -1003,14 +1037,14 @@ def test_methods_must_read_the_same_templates_and_attributes() -> None:
 def test_what_is_kept_of_a_method() -> None:
     made = {"job": "j", "trained_on": {"faces": 5}, "objective": "attribute"}
     reader = replace(toy_interpreter(), provenance=made)
-    assert running._described("x", reader, "s") == {
+    assert methods_of.described(reader, {"name": "x", "sha256": "s"}) == {
         "name": "x", "kind": "interpreter", "encoder": "toy", "dim": DIM, "error_rate": 0.1, "objective": "attribute",
         "job": "j", "trained_on": {"faces": 5}, "sha256": "s",
     }  # fmt: skip
     zero = replace(reader, provenance={"objective": "zero-shot"})
-    assert running._described("x", zero, "s")["kind"] == "zero-shot"
-    assert running._described("x", toy_probe(), "s")["kind"] == "binary"
-    assert running._described("x", toy_probe(), "s")["job"] is None
+    assert methods_of.described(zero, {"name": "x", "sha256": "s"})["kind"] == "zero-shot"
+    assert methods_of.described(toy_probe(), {"name": "x", "sha256": "s"})["kind"] == "binary"
+    assert methods_of.described(toy_probe(), {"name": "x", "sha256": "s"})["job"] is None
 
 
 def test_progress_adds_up() -> None:
@@ -1028,8 +1062,8 @@ def test_digests_are_of_what_decides_a_reading() -> None:
     probe, reader = toy_probe(), toy_interpreter()
     for one in (probe, reader):
         same = replace(one, name="other", evidence=(), provenance={"job": 1}, error_rate=0.2)
-        assert running._digest(same) == running._digest(one)
-        assert len(running._digest(one)) == 64
+        assert methods_of.method_digest(same) == methods_of.method_digest(one)
+        assert len(methods_of.method_digest(one)) == 64
     first = probe.layers[0]
     changed = [
         replace(probe, centre=probe.centre + np.float32(1e-3)),
@@ -1047,7 +1081,7 @@ def test_digests_are_of_what_decides_a_reading() -> None:
         ),
         reader,
     ]
-    digests = {running._digest(one) for one in [probe, *changed]}
+    digests = {methods_of.method_digest(one) for one in [probe, *changed]}
     assert len(digests) == 1 + len(changed)
     faces, labels = toy_data(20)
     changes = [

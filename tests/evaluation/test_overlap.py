@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clip_smu.errors import LabelError
-from clip_smu.evaluation import Evaluation, evaluate, table_of
+from clip_smu.evaluation import Evaluation, EvaluationConfig, evaluate, table_of
 from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.labels.labels import Labels
 from clip_smu.labels.lists import read_list
@@ -105,9 +105,7 @@ def test_a_mark_before_the_first_name_hides_nobody(tmp_path: Path, encoding: str
             faces,
             labels,
             tmp_path / "e",
-            only=images[20:],
-            train=tmp_path / "train.txt",
-            rounds=0,
+            config=EvaluationConfig(only=images[20:], train=tmp_path / "train.txt", rounds=0),
         )
     (tmp_path / "people.txt").write_bytes("p0\r\np20\r\n".encode(encoding))
     with pytest.raises(LabelError, match="the first is p20"):
@@ -116,9 +114,7 @@ def test_a_mark_before_the_first_name_hides_nobody(tmp_path: Path, encoding: str
             faces,
             labels,
             tmp_path / "e",
-            only=images[20:],
-            train=tmp_path / "people.txt",
-            rounds=0,
+            config=EvaluationConfig(only=images[20:], train=tmp_path / "people.txt", rounds=0),
         )
 
 

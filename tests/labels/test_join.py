@@ -14,8 +14,8 @@ import pytest
 from clip_smu import cli
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError, LabelError, TemplateError
-from clip_smu.evaluation import evaluate
-from clip_smu.evaluation.confounds import confounds
+from clip_smu.evaluation import EvaluationConfig, evaluate
+from clip_smu.evaluation.confounds import ConfoundsConfig, ControlData, confounds
 from clip_smu.evaluation.generation import compare_ways
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.labels.join import join
@@ -136,8 +136,7 @@ def test_evaluate_and_confounds_go_on(store: Path) -> None:
         store / "templates",
         store / "labels.csv",
         store / "e",
-        only=store / "test.txt",
-        rounds=0,
+        config=EvaluationConfig(only=store / "test.txt", rounds=0),
     )
     assert made.manifest["join"]["unusable templates"] == 1
     assert made.manifest["left_out"] == [
@@ -145,9 +144,15 @@ def test_evaluate_and_confounds_go_on(store: Path) -> None:
     ]
     assert len(made) == 39
     found = confounds(
-        made, None, store / "c", templates=store / "templates", labels=store / "labels.csv",
-        train=store / "train.txt", strength=0.1, rounds=1,
-    )  # fmt: skip
+        made,
+        None,
+        store / "c",
+        config=ConfoundsConfig(
+            control=ControlData(store / "templates", store / "labels.csv", store / "train.txt"),
+            C=0.1,
+            rounds=1,
+        ),
+    )
     assert found.control is not None
     assert found.control.unseen.train_photos == 38
     assert found.manifest["left_out"] == [
@@ -162,15 +167,18 @@ def test_confounds_are_keyed_by_content(store: Path) -> None:
         store / "templates",
         store / "labels.csv",
         store / "e",
-        only=store / "test.txt",
-        rounds=0,
+        config=EvaluationConfig(only=store / "test.txt", rounds=0),
     )
 
     def run(folder: Path) -> float:
         found = confounds(
-            made, None, store / "c", templates=folder, labels=store / "labels.csv", train=store / "train.txt",
-            strength=0.1, rounds=1,
-        )  # fmt: skip
+            made,
+            None,
+            store / "c",
+            config=ConfoundsConfig(
+                control=ControlData(folder, store / "labels.csv", store / "train.txt"), C=0.1, rounds=1
+            ),
+        )
         assert found.control is not None
         return float(np.nanmean(found.control.unseen.real.auc))
 

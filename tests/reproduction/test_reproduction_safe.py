@@ -18,6 +18,7 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from clip_smu.errors import ClipSmuError, InputError, LabelError
+from clip_smu.evaluation import EvaluationConfig
 from clip_smu.reproduction import read_plan, reproduce
 from clip_smu.reproduction.data import PHOTOS, _inside
 from clip_smu.reproduction.stages import Stages
@@ -321,11 +322,15 @@ def test_a_damaged_evaluation_is_made_again(data: Path, tmp_path: Path) -> None:
 
     table, labels = toy_data(240)
     fit_probe(table, labels, tmp_path / "probe", config=ProbeConfig(folds=2))
-    first = evaluate([tmp_path / "probe"], table, labels, tmp_path / "evaluation", rounds=0)
+    first = evaluate(
+        [tmp_path / "probe"], table, labels, tmp_path / "evaluation", config=EvaluationConfig(rounds=0)
+    )
     scores = tmp_path / "evaluation" / "scores.parquet"
     scores.write_bytes(scores.read_bytes()[:100])
     with pytest.raises(InputError, match="damaged"):
         read_evaluation(tmp_path / "evaluation")
-    again = evaluate([tmp_path / "probe"], table, labels, tmp_path / "evaluation", rounds=0)
+    again = evaluate(
+        [tmp_path / "probe"], table, labels, tmp_path / "evaluation", config=EvaluationConfig(rounds=0)
+    )
     np.testing.assert_array_equal(again.methods["probe"].scores, first.methods["probe"].scores)
     read_evaluation(tmp_path / "evaluation")

@@ -9,7 +9,7 @@ import numpy as np
 
 from clip_smu.evaluation import Evaluation, Scored, metric_table, write_evaluation
 from clip_smu.evaluation.comparison import compare
-from clip_smu.evaluation.confounds import confounds
+from clip_smu.evaluation.confounds import ConfoundsConfig, confounds
 from clip_smu.interpreter.calibration import apply, calibrate
 from clip_smu.words.attributes import NAMES
 
@@ -56,7 +56,12 @@ def write_run(folder: Path, first: Evaluation, second: Evaluation, *, finished: 
     (folder / "comparisons").mkdir(parents=True, exist_ok=True)
     pair = compare(first, second, method_a="attribute", method_b="attribute", rounds=40)
     pair.save(folder / "comparisons" / f"{first.encoder}-vs-{second.encoder}.json")
-    confounds(first, "attribute", folder / first.encoder / "confounds", strata=("Male",), controls=("Male",))
+    confounds(
+        first,
+        "attribute",
+        folder / first.encoder / "confounds",
+        config=ConfoundsConfig(strata=("Male",), controls=("Male",)),
+    )
     manifest = {
         "format": 1,
         "name": "made up",

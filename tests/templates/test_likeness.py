@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from clip_smu.cli import app
 from clip_smu.encoders.locate import card
 from clip_smu.errors import EncoderError, InterpreterError, TemplateError
-from clip_smu.evaluation import evaluate
+from clip_smu.evaluation import EvaluationConfig, evaluate
 from clip_smu.evaluation.generation import generate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.load import load_reader
@@ -284,7 +284,7 @@ def test_evaluations_are_of_one_encoder_not_of_one_name(
     table = Templates(faces[:10], people, np.zeros(10, np.int16), people, np.ones(10, np.float32), None)
     labels = Labels(people, people, rng(1).choice(np.int8([-1, 1]), (10, 47)))
     with pytest.raises(EncoderError, match=r"another dlib than other \(channels RGB, not BGR\)"):
-        evaluate([shipped, other], table, labels, tmp_path / "evaluation", rounds=0)
+        evaluate([shipped, other], table, labels, tmp_path / "evaluation", config=EvaluationConfig(rounds=0))
 
 
 def test_captions_pairs_and_evaluations_tell_it_too(
@@ -298,13 +298,13 @@ def test_captions_pairs_and_evaluations_tell_it_too(
         pair(shipped, faces[0], rng(8).normal(size=128))
     people = [f"p{row}" for row in range(10)]
     labels = Labels([f"{row}.jpg" for row in range(10)], people, rng(1).choice(np.int8([-1, 1]), (10, 47)))
-    found = evaluate([shipped], store, labels, tmp_path / "evaluation", rounds=0)
+    found = evaluate([shipped], store, labels, tmp_path / "evaluation", config=EvaluationConfig(rounds=0))
     assert len(found) == 7
     assert found.manifest["unusable"] == {REASON: 2, "not a number (NaN)": 1}
     noise = rng().normal(size=(10, 128)).astype(np.float32)
     table = Templates(noise, labels.images, np.zeros(10, np.int16), people, np.ones(10, np.float32), None)
     with pytest.raises(TemplateError, match=r"10 of 10 templates .in memory. do not look like"):
-        evaluate([shipped], table, labels, tmp_path / "other", rounds=0)
+        evaluate([shipped], table, labels, tmp_path / "other", config=EvaluationConfig(rounds=0))
 
 
 def test_says_which_reader_at_hand_knows_them(shipped: Interpreter, tmp_path: Path) -> None:

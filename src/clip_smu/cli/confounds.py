@@ -56,15 +56,18 @@ def confounds(
     column: Column = None,
 ) -> None:
     """Say which readings are really of another attribute, of photo quality, or of the probe's own memory."""
+    from clip_smu.evaluation.confounds import ConfoundsConfig, ControlData
     from clip_smu.evaluation.confounds import confounds as run
 
     with starts_anew(output), stage_bars() as progress:
         made = run(
             evaluation, method, output,
-            strata=within.split(","), controls=controls.split(","), hide=hide, bins=bins,
-            templates=None if templates is None else store(templates, column), labels=labels, train=train,
-            strength=strength, rounds=rounds,
-            seed=seed, overwrite=overwrite, progress=progress,
+            ConfoundsConfig(
+                within.split(","), controls.split(","), hide, bins,
+                ControlData.of(None if templates is None else store(templates, column), labels, train),
+                strength, rounds, seed,
+            ),
+            overwrite=overwrite, progress=progress,
         )  # fmt: skip
     for one in made.conditional:
         _show_conditional(one, top)

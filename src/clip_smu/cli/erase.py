@@ -44,6 +44,7 @@ def erase(
     column: Column = None,
 ) -> None:
     """Erase attributes from templates, and measure what can still be read and who is still recognised."""
+    from clip_smu.evaluation.erasure import ErasureConfig
     from clip_smu.evaluation.erasure import erase as run
     from clip_smu.interpreter.load import load_reader
 
@@ -51,7 +52,7 @@ def erase(
     with stage_bars() as progress:
         found = run(
             attributes, store(templates, column), labels, output,
-            train=train, test=test, methods=methods, pairs=pairs, hide=hide, seed=seed,
+            train=train, test=test, methods=methods, config=ErasureConfig(pairs, hide, seed),
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write(found.sentence)

@@ -69,14 +69,17 @@ def evaluate(
 ) -> None:
     """Measure how well interpreters and probes read labelled templates."""
     from clip_smu.encoders.kept_check import in_words, kept_check
+    from clip_smu.evaluation import EvaluationConfig
     from clip_smu.evaluation import evaluate as run
 
     one_form(as_json, as_csv)
     with starts_anew(output), stage_bars() as progress:
         made = run(
             methods, store(templates, column), labels, output,
-            only=photos, train=train, names=[one.strip() for one in names.split(",")] if names else None,
-            preprocessing_check=check, hide=hide, rounds=rounds, seed=seed, overwrite=overwrite, progress=progress,
+            EvaluationConfig(
+                photos, train, [one.strip() for one in names.split(",")] if names else None, check, hide, rounds, seed
+            ),
+            overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:
         write(json.dumps(finite({**made.manifest, "rows": made.table.to_pylist()}), ensure_ascii=False))

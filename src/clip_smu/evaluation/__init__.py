@@ -15,13 +15,14 @@ from clip_smu.evaluation.folder import (
 )
 from clip_smu.evaluation.measures import METRICS, metric_table
 from clip_smu.evaluation.resampling import resample_auc
-from clip_smu.evaluation.run import evaluate
+from clip_smu.evaluation.run import EvaluationConfig, evaluate
 
 __all__ = [
     "FORMAT",
     "METRICS",
     "TABLE_SCHEMA",
     "Evaluation",
+    "EvaluationConfig",
     "Scored",
     "evaluate",
     "metric_table",

@@ -8,6 +8,7 @@ Hochberg), so that of all differences called one, a share of at most ``1 - level
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -204,16 +205,10 @@ def compare(
         >>> compare(made, made, method_a="sure", method_b="unsure").table["verdict"].to_pylist()
         ['A encodes more']
     """
-    check_level(level)
-    least = max(_LEAST_ROUNDS, round(2 / (1 - level)))
-    if rounds < least:
-        raise InputError(
-            f"expected at least {least} rounds for a level of {level}, found {rounds}: 1000 is usual"
-        )
+    _check_rounds(level, rounds)
     first, second = (one if isinstance(one, Evaluation) else read_evaluation(one) for one in (a, b))
     name_a, name_b = _method(first, method_a, "A"), _method(second, method_b, "B")
-    one_folder = isinstance(a, str | Path) and isinstance(b, str | Path) and Path(a) == Path(b)
-    if (first is second or one_folder) and name_a == name_b:
+    if name_a == name_b and (first is second or _one_folder(a, b)):
         raise InputError(
             f"the method {name_a} cannot be compared with itself: name two methods (--methods A B)"
         )
@@ -225,35 +220,75 @@ def compare(
             "evaluate both with the same --hide, or hide less"
         )
     rows_a, rows_b, notes = _join(first, second)
-    columns_a = [first.attributes.index(name) for name in shared]
-    columns_b = [second.attributes.index(name) for name in shared]
+    columns_a, columns_b = ([one.attributes.index(name) for name in shared] for one in (first, second))
     labels = first.labels[rows_a][:, columns_a]
     _agree(first, second, rows_a, rows_b, labels, second.labels[rows_b][:, columns_b], shared)
     scores_a = first.methods[name_a].scores[rows_a][:, columns_a]
     scores_b = second.methods[name_b].scores[rows_b][:, columns_b]
     persons = first.persons()[rows_a]
+    sides = {
+        "method_a": name_a, "encoder_a": first.encoder, "method_b": name_b, "encoder_b": second.encoder,
+    }  # fmt: skip
+    rows = _rows(shared, scores_a, scores_b, labels, persons, level)
+    enough = np.array([row.get("auc_a") is not None for row in rows])
+    mean = None
+    if enough.any():
+        mean = _mean(
+            scores_a[:, enough], scores_b[:, enough], labels[:, enough], persons, level, rounds, seed
+        )
+    return Comparison(
+        **sides,
+        table=table_of([row | sides for row in rows], COMPARISON_SCHEMA),
+        mean=mean,
+        photos=len(rows_a),
+        persons=len(set(persons.tolist())),
+        only_a=len(first) - len(rows_a),
+        only_b=len(second) - len(rows_b),
+        attributes_only_a=tuple(name for name in first.attributes if name not in {*shared, *hidden}),
+        attributes_only_b=tuple(name for name in second.attributes if name not in {*shared, *hidden}),
+        level=level,
+        notes=notes,
+    )
 
+
+def _one_folder(a: Evaluation | str | Path, b: Evaluation | str | Path) -> bool:
+    return isinstance(a, str | Path) and isinstance(b, str | Path) and Path(a) == Path(b)
+
+
+def _check_rounds(level: float, rounds: int) -> None:
+    check_level(level)
+    least = max(_LEAST_ROUNDS, round(2 / (1 - level)))
+    if rounds < least:
+        raise InputError(
+            f"expected at least {least} rounds for a level of {level}, found {rounds}: 1000 is usual"
+        )
+
+
+def _rows(
+    attributes: Sequence[str],
+    scores_a: Float32s,
+    scores_b: Float32s,
+    labels: Int8s,
+    persons: NDArray[np.str_],
+    level: float,
+) -> list[dict[str, Any]]:
+    """One row an attribute: DeLong's paired test over persons, Benjamini-Hochberg over the attributes."""
     paired = delong_paired(scores_a, scores_b, labels, level=level, identity=persons)
     area_a, area_b = auc(scores_a, labels).value, auc(scores_b, labels).value
     few = [weakness(int(m), int(n)) for m, n in zip(paired.n_positive, paired.n_negative, strict=True)]
-    enough = np.array([not one for one in few])
-    p = np.where(enough, paired.p, np.nan)
+    p = np.where([not one for one in few], paired.p, np.nan)
     adjusted = benjamini_hochberg(p)
     rows: list[dict[str, Any]] = []
-    for k, name in enumerate(shared):
+    for k, name in enumerate(attributes):
         row: dict[str, Any] = {
             "attribute": name,
-            "method_a": name_a,
-            "encoder_a": first.encoder,
-            "method_b": name_b,
-            "encoder_b": second.encoder,
             "n_positive": int(paired.n_positive[k]),
             "n_negative": int(paired.n_negative[k]),
             "label_accuracy": _ACCURACY.get(name),
             "verdict": _verdict(float(paired.difference[k]), float(adjusted[k]), 1 - level),
             "reason": few[k] or paired.reason[k],
         }
-        if enough[k]:
+        if not few[k]:
             row |= {
                 "auc_a": float(area_a[k]),
                 "auc_b": float(area_b[k]),
@@ -264,34 +299,27 @@ def compare(
                 "p_adjusted": float(adjusted[k]),
             }
         rows.append(row)
-    mean = None
-    if enough.any():
-        kept = np.flatnonzero(enough)
-        low, high = _mean_interval(
-            scores_a[:, kept], scores_b[:, kept], labels[:, kept], persons, level, rounds, seed
-        )
-        why = of_persons(len(set(persons.tolist())), "photos") or (
-            "" if low is not None else "no resample differs"
-        )
-        mean_a, mean_b = float(area_a[kept].mean()), float(area_b[kept].mean())
-        mean = MeanDifference(
-            mean_a, mean_b, float((area_a - area_b)[kept].mean()), low, high, len(kept), why
-        )
-    return Comparison(
-        name_a,
-        first.encoder,
-        name_b,
-        second.encoder,
-        table_of(rows, COMPARISON_SCHEMA),
-        mean,
-        len(rows_a),
-        len(set(persons.tolist())),
-        len(first) - len(rows_a),
-        len(second) - len(rows_b),
-        tuple(name for name in first.attributes if name not in {*shared, *hidden}),
-        tuple(name for name in second.attributes if name not in {*shared, *hidden}),
-        level,
-        notes,
+    return rows
+
+
+def _mean(
+    scores_a: Float32s,
+    scores_b: Float32s,
+    labels: Int8s,
+    persons: NDArray[np.str_],
+    level: float,
+    rounds: int,
+    seed: int,
+) -> MeanDifference:
+    """The mean over attributes that all have enough labels of both kinds."""
+    area_a, area_b = auc(scores_a, labels).value, auc(scores_b, labels).value
+    low, high = _mean_interval(scores_a, scores_b, labels, persons, level, rounds, seed)
+    why = of_persons(len(set(persons.tolist())), "photos")
+    if not why and low is None:
+        why = "no resample differs"
+    difference = float((area_a - area_b).mean())
+    return MeanDifference(
+        float(area_a.mean()), float(area_b.mean()), difference, low, high, labels.shape[1], why
     )
 
 

@@ -19,10 +19,10 @@ from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.encoders.load import load_encoder
 from clip_smu.encoders.locate import CARD, card
 from clip_smu.encoders.preprocessing_check import check_preprocessing
-from clip_smu.evaluation import Evaluation, evaluate, read_evaluation
+from clip_smu.evaluation import Evaluation, EvaluationConfig, evaluate, read_evaluation
 from clip_smu.evaluation.comparison import Comparison, compare
-from clip_smu.evaluation.confounds import confounds
-from clip_smu.evaluation.erasure import erase
+from clip_smu.evaluation.confounds import ConfoundsConfig, ControlData, confounds
+from clip_smu.evaluation.erasure import ErasureConfig, erase
 from clip_smu.interpreter.load import load_reader
 from clip_smu.labels.join import join_rows
 from clip_smu.labels.lists import read_list
@@ -156,8 +156,8 @@ def _one_encoder(
         f"{row.name}/evaluation", {"templates": extracted, "methods": keys, "preprocessing_check": checked},
         home / "evaluation",
         lambda: evaluate(
-            list(folders.values()), templates, data.labels, home / "evaluation", only=data.test,
-            train=data.train, names=list(folders), preprocessing_check=check, progress=progress("evaluation"),
+            list(folders.values()), templates, data.labels, home / "evaluation",
+            EvaluationConfig(data.test, data.train, list(folders), check), progress=progress("evaluation"),
         ),
         "evaluation.json",
     )  # fmt: skip
@@ -167,8 +167,9 @@ def _one_encoder(
             f"{row.name}/confounds", {"evaluation": evaluated, "method": reference, "within": plan.within},
             home / "confounds",
             lambda: confounds(
-                home / "evaluation", reference, home / "confounds", strata=plan.within,
-                templates=templates, labels=data.labels, train=data.train, progress=progress("confounds"),
+                home / "evaluation", reference, home / "confounds",
+                ConfoundsConfig(plan.within, control=ControlData(templates, data.labels, data.train)),
+                progress=progress("confounds"),
             ),
             "confounds.json",
         )  # fmt: skip
@@ -176,8 +177,9 @@ def _one_encoder(
         stages.run(
             f"{row.name}/erasure", {"methods": keys, "erase": plan.erase}, home / "erasure",
             lambda: erase(
-                plan.erase, templates, data.labels, home / "erasure", **lists, pairs=data.pairs,
-                methods=[load_reader(folders[reference])], progress=progress("erasure"),
+                plan.erase, templates, data.labels, home / "erasure", **lists,
+                methods=[load_reader(folders[reference])], config=ErasureConfig(pairs=data.pairs),
+                progress=progress("erasure"),
             ),
             "erasure.json",
         )  # fmt: skip

@@ -10,12 +10,14 @@ from clip_smu.evaluation.confounds.conditional import Conditional, conditional_a
 from clip_smu.evaluation.confounds.control import ControlTask, Photos, Selectivity, control_task
 from clip_smu.evaluation.confounds.folder import Confounds, read_confounds, write_confounds
 from clip_smu.evaluation.confounds.readings import ByNorm, ReadFrom, Residual, by_norm, read_from, residual
-from clip_smu.evaluation.confounds.run import confounds
+from clip_smu.evaluation.confounds.run import ConfoundsConfig, ControlData, confounds
 
 __all__ = [
     "ByNorm",
     "Conditional",
     "Confounds",
+    "ConfoundsConfig",
+    "ControlData",
     "ControlTask",
     "Photos",
     "ReadFrom",

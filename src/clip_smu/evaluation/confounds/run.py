@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,22 +32,71 @@ from clip_smu.words.hiding import Hide, hidden_names, shown_columns
 STRATA = ("Male", "Young")
 
 
+@dataclass(frozen=True, slots=True)
+class ControlData:
+    """What the control task is trained on.
+
+    Attributes:
+        templates: a store of templates of the evaluation's encoder; labels: their labels.
+        train: list of the photos to train on; none of their persons may be in the evaluation.
+    """
+
+    templates: Source
+    labels: str | Path
+    train: str | Path
+
+    @classmethod
+    def of(
+        cls, templates: Source | None, labels: str | Path | None, train: str | Path | None
+    ) -> ControlData | None:
+        """All three, or none.
+
+        Raises:
+            InputError: only some are given.
+        """
+        if templates is not None and labels is not None and train is not None:
+            return cls(templates, labels, train)
+        given = 3 - [templates, labels, train].count(None)
+        if given:
+            raise InputError(
+                f"the control task needs templates, labels and a list of training photos, found {given} of the "
+                "three: give all or none"
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfoundsConfig:
+    """Which questions :func:`confounds` answers.
+
+    Attributes:
+        strata: attributes, groups or categories; each attribute makes two strata.
+        controls: attributes, groups or categories that :func:`residual` regresses out.
+        hide: attributes, groups or categories to leave out of everything, by name; strata and controls too.
+        bins: of template norms.
+        control: what the control task is trained on; default, there is none.
+        C: inverse regularisation of the control task; default, each attribute's own best.
+        rounds: of the control task.
+        seed: of everything random.
+    """
+
+    strata: Sequence[str] = STRATA
+    controls: Sequence[str] = CONTROLS
+    hide: Hide = ()
+    bins: int = 4
+    control: ControlData | None = None
+    C: float | None = None
+    rounds: int = ROUNDS
+    seed: int = 0
+
+
 @writes_folder
 def confounds(
     evaluation: Evaluation | str | Path,
     method: str | None,
     output: str | Path,
+    config: ConfoundsConfig | None = None,
     *,
-    strata: Sequence[str] = STRATA,
-    controls: Sequence[str] = CONTROLS,
-    hide: Hide = (),
-    bins: int = 4,
-    templates: Source | None = None,
-    labels: str | Path | None = None,
-    train: str | Path | None = None,
-    strength: float | None = None,
-    rounds: int = ROUNDS,
-    seed: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Confounds:
@@ -59,85 +108,80 @@ def confounds(
         evaluation: of :func:`clip_smu.evaluation.evaluate`, or its folder.
         method: name of one of its methods; ``None`` if it has only one.
         output: folder to write.
-        strata: attributes, groups or categories; each attribute makes two strata.
-        controls: attributes, groups or categories that :func:`residual` regresses out.
-        hide: attributes, groups or categories to leave out of everything, by name; strata and controls too.
-        bins: of template norms.
-        templates, labels, train: a store of templates, a labels file and a list of the photos to train on, for the
-            control task: all three or none. The persons of the list may not be in the evaluation.
-        strength, rounds: of the control task.
-        seed: of everything random.
+        config: the questions.
         overwrite: replace other confounds in ``output``.
         progress: called with (stage, done, total).
 
     Raises:
-        InputError: no such method, stratum or evaluation; only some of the three files; persons on both sides.
+        InputError: no such method, stratum or evaluation; persons on both sides of the control task.
         LabelError, TemplateError: labels or templates cannot be read, or do not fit the evaluation.
     """
     started = time.time()
+    config, output = config or ConfoundsConfig(), Path(output)
     found = evaluation if isinstance(evaluation, Evaluation) else read_evaluation(evaluation)
     name = _method(found, method)
-    found = _less(found, name, hide)
-    names, hidden = tuple(found.attributes), hidden_names(hide)
-    chosen, controlled = (
-        [NAMES[k] for k in resolve(given) if NAMES[k] not in hidden] for given in (strata, controls)
-    )
-    if not chosen:
+    found = _less(found, name, config.hide)
+    strata, controls = (_named(given, config.hide) for given in (config.strata, config.controls))
+    if not strata:
         raise InputError(
             "expected at least one attribute for the strata, found none that is shown: name some, for instance "
-            f"{'Eyeglasses' if hidden else 'Male'}"
+            f"{'Eyeglasses' if config.hide else 'Male'}"
         )
-    given = [one for one in (templates, labels, train) if one is not None]
-    if len(given) not in (0, 3):
-        raise InputError(
-            f"the control task needs templates, labels and a list of training photos, found {len(given)} of the "
-            "three: give all or none"
-        )
-    scores = found.methods[name].scores
     job: dict[str, Any] = {
         "command": "confounds",
         "format": FORMAT,
         "method": name,
         "data": _digest(found, name),
-        "strata": chosen,
-        "controls": controlled,
-        "bins": bins,
-        "seed": seed,
+        "strata": strata,
+        "controls": controls,
+        "bins": config.bins,
+        "seed": config.seed,
     }
-    sides = None
-    if templates is not None and labels is not None and train is not None:
-        sides = _sides(found, templates, labels, train)
-        job |= {"control": fingerprint(*sides), "strength": strength, "rounds": rounds}
-    output = Path(output)
+    sides = None if config.control is None else _sides(found, config.control)
+    if sides is not None:
+        job |= {"control": fingerprint(*sides), "strength": config.C, "rounds": config.rounds}
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
         with contextlib.suppress(InputError):  # damaged: made again
             return read_confounds(output)
-    people = found.identities
-    conditional = tuple(conditional_auc(scores, found.labels, people, by, names) for by in chosen)
-    any_control = any(one in names for one in controlled)
+    scores, people, names, given = (
+        found.methods[name].scores,
+        found.identities,
+        found.attributes,
+        config.control,
+    )
+    provenance = {
+        **job,
+        "photos": len(scores),
+        "persons": count_persons(people),
+        "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
+        "files": None
+        if given is None
+        else [str(one) for one in (given.templates, given.labels, given.train)],
+        "left_out": [note for side in sides or () for note in side.notes],
+        "version": version("clip-smu"),
+    }
     made = Confounds(
         found.encoder,
         name,
         names,
-        conditional,
+        tuple(conditional_auc(scores, found.labels, people, by, names) for by in strata),
         read_from(scores, found.labels),
-        residual(scores, found.labels, people, controlled, names, seed) if any_control else None,
-        by_norm(scores, found.labels, people, found.norms, bins),
-        None if sides is None else _control(found, sides, strength, rounds, seed, progress),
-        {
-            **job,
-            "photos": len(scores),
-            "persons": count_persons(people),
-            "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
-            "files": None if sides is None else [str(one) for one in given],
-            "left_out": [] if sides is None else [note for side in sides for note in side.notes],
-            "version": version("clip-smu"),
-            "seconds": round(time.time() - started, 3),
-        },
+        residual(scores, found.labels, people, controls, names, config.seed)
+        if {*controls} & {*names}
+        else None,
+        by_norm(scores, found.labels, people, found.norms, config.bins),
+        None if sides is None else _control(found, sides, config, progress),
+        provenance | {"seconds": round(time.time() - started, 3)},
     )
     write_confounds(made, output)
     return made
+
+
+def _named(given: Sequence[str], hide: Hide) -> list[str]:
+    """The attributes of the names given, without those that are hidden."""
+    hidden = hidden_names(hide)
+    return [NAMES[k] for k in resolve(given) if NAMES[k] not in hidden]
 
 
 def _less(found: Evaluation, method: str, hide: Hide) -> Evaluation:
@@ -165,33 +209,28 @@ def _method(found: Evaluation, method: str | None) -> str:
     return method
 
 
-def _sides(
-    found: Evaluation, templates: Source, labels: str | Path, train: str | Path
-) -> tuple[Labelled, Labelled]:
+def _sides(found: Evaluation, given: ControlData) -> tuple[Labelled, Labelled]:
     """The labelled templates of the training list, and those of the evaluation's photos."""
-    stored, known = read_templates(templates), read_labels(labels)
+    stored, known = read_templates(given.templates), read_labels(given.labels)
     if stored.card is not None and stored.card.name != found.encoder:
         raise InputError(
             f"expected templates of {found.encoder}, as evaluated, found templates of {stored.card.name} in "
-            f"{templates}: give the store that the evaluation was made from"
+            f"{given.templates}: give the store that the evaluation was made from"
         )
-    return join(stored, known, read_list(train)), join(stored, known, found.images)
+    return join(stored, known, read_list(given.train)), join(stored, known, found.images)
 
 
 def _control(
-    found: Evaluation,
-    sides: tuple[Labelled, Labelled],
-    strength: float | None,
-    rounds: int,
-    seed: int,
-    progress: Progress | None,
+    found: Evaluation, sides: tuple[Labelled, Labelled], config: ConfoundsConfig, progress: Progress | None
 ) -> ControlTask:
     """The control task, trained on the list and tested on the evaluation's photos."""
     columns = [INDEX[name] for name in found.attributes]
     train, test = (
         Photos(side.templates.vectors, side.labels[:, columns], side.templates.identities) for side in sides
     )
-    return control_task(train, test, strength=strength, rounds=rounds, seed=seed, progress=progress)
+    return control_task(
+        train, test, strength=config.C, rounds=config.rounds, seed=config.seed, progress=progress
+    )
 
 
 def _digest(found: Evaluation, method: str) -> str:
