@@ -24,6 +24,7 @@ def shorten(
         word: labels → caption.
 
     Example:
+        >>> from clip_smu.words.attributes import NAMES
         >>> row = [int(name in ("Bald", "Smiling", "Wearing_Hat")) for name in NAMES]
         >>> shorten(row, lambda text: len(text) < 40, np.random.default_rng(0))[1]
         1
