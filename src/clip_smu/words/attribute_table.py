@@ -3,8 +3,6 @@
 A phrase of the table says by its first word how it joins a sentence, so that grammar needs no second table:
 
     ================  ====================================================
-    first word        joins as
-    ================  ====================================================
     with, without     "a person with gray hair", "has gray hair"
     wearing           "a person wearing a hat", "wears a hat"
     not               "a person who is not bald", "is not bald"
@@ -16,6 +14,9 @@ A phrase of the table says by its first word how it joins a sentence, so that gr
 
 Race, gender, age and attractiveness are marked ``sensitive``: one option hides them in every face of the
 product. The figures of label quality are MAAD-Face's own human check of its machine labels (its README).
+
+    >>> len(ATTRIBUTES), ATTRIBUTES[0].label
+    (47, 'male')
 """
 
 from __future__ import annotations
