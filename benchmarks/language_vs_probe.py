@@ -1,6 +1,6 @@
 """The language reading beside a converged L2 logistic regression, same templates, same lists.
 
-    python benchmarks/language_vs_probe.py TEMPLATES LABELS.csv --train LIST --test LIST [--interpreter dlib-lfw]
+    python benchmarks/language_vs_probe.py TEMPLATES LABELS.csv --train LIST --test LIST [--method dlib-lfw]
 
 The probe: scikit-learn's LogisticRegression on standardised templates, one an attribute, C swept over 13 values by
 3 identity-disjoint folds of the train list, then fitted to all of it until converged. Labels of 0 are left out.
@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument("labels")
     parser.add_argument("--train", required=True)
     parser.add_argument("--test", required=True)
-    parser.add_argument("--interpreter", default="dlib-lfw")
+    parser.add_argument("--method", default="dlib-lfw")
     options = parser.parse_args()
-    interpreter = load_interpreter(options.interpreter)
+    interpreter = load_interpreter(options.method)
     templates, labels = read_templates(options.templates), read_labels(options.labels)
     train, test = (join(templates, labels, read_list(file)) for file in (options.train, options.test))
     scaler = StandardScaler().fit(train.templates.vectors)

@@ -1,6 +1,6 @@
 """Questions in words beside readings: how well an attribute's own sentences, and new ones of its words, rank faces.
 
-    python benchmarks/questions.py TEMPLATES LABELS.csv --list LIST [--interpreter dlib-lfw]
+    python benchmarks/questions.py TEMPLATES LABELS.csv --only LIST [--method dlib-lfw]
 
 Mean ROC AUC over the attributes that both kinds of labels are there for; labels of 0 are left out. `asked` is
 `Interpreter.ask`, `cosine` the cosine to the question alone. "own": the canonical sentence of each side. "trained": all
@@ -26,11 +26,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("templates")
     parser.add_argument("labels")
-    parser.add_argument("--list", required=True)
-    parser.add_argument("--interpreter", default="dlib-lfw")
+    parser.add_argument("--only", required=True)
+    parser.add_argument("--method", default="dlib-lfw")
     options = parser.parse_args()
-    interpreter = load_interpreter(options.interpreter)
-    faces = join(read_templates(options.templates), read_labels(options.labels), read_list(options.list))
+    interpreter = load_interpreter(options.method)
+    faces = join(read_templates(options.templates), read_labels(options.labels), read_list(options.only))
     vectors, labels = faces.templates.vectors, faces.labels
     read = auc(interpreter.interpret(vectors).scores, labels).value
     told = np.flatnonzero(~np.isnan(read))

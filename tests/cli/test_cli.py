@@ -213,7 +213,7 @@ def test_photo_without_a_face_and_truncated(run, astronaut: Path, tmp_path: Path
     ("arguments", "words"),
     [
         (["interpret"], "nothing to read"),
-        (["interpret", "--example", "-i", "nowhere"], "no interpreter at nowhere"),
+        (["interpret", "--example", "-m", "nowhere"], "no interpreter at nowhere"),
         (["interpret", "--example", "-e", "resnet"], "no encoder is called 'resnet'"),
         (["interpret", "--example", "--hide", "beauty"], "beauty"),
         (["interpret", "--example", "--json", "--csv"], "exclude each other"),

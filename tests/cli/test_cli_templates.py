@@ -68,7 +68,7 @@ def test_a_column_must_be_named(run: Run, vendor: Path, tmp_path: Path) -> None:
         ["interpret", vendor],
         ["interpret", vendor, "-o", tmp_path / "o"],
         ["ask", "smiling", vendor],
-        ["captions", "dlib-lfw", vendor, "-o", tmp_path / "c.csv"],
+        ["captions", vendor, "-o", tmp_path / "c.csv"],
     ):
         code, _, err = run(*command)
         assert code == 1
@@ -94,7 +94,7 @@ def test_readings_and_captions_keep_each_row(run: Run, vendor: Path, tmp_path: P
     assert (code, f"{COUNT} templates read" in out) == (1, True)
     told = pq.read_table(tmp_path / "r/v.parquet")["rejected"].to_pylist()
     assert {row: why for row, why in enumerate(told) if why} == WHY
-    run("captions", "dlib-lfw", vendor, "--column", "face_vec", "-o", tmp_path / "c.csv")
+    run("captions", vendor, "--column", "face_vec", "-o", tmp_path / "c.csv")
     with (tmp_path / "c.csv").open() as file:
         told = [row["rejected"] for row in csv.DictReader(file)]
     assert {row: why for row, why in enumerate(told) if why} == WHY

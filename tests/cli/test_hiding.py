@@ -74,14 +74,14 @@ def files(data: tuple[Templates, Labels], tmp_path_factory: pytest.TempPathFacto
 
 _EVALUATE = ("evaluate", "dlib-lfw", "-t", "store", "-l", "labels.csv", "-o", "OUT", "--rounds", "0")
 _ERASE = ("erase", "Eyeglasses", "store", "-l", "labels.csv", "--train", "train.txt", "--test", "test.txt")
-_JUDGED = ("-l", "labels.csv", "--list", "some.txt")
+_JUDGED = ("-l", "labels.csv", "--only", "some.txt")
 COMMANDS = {
     "interpret": ("interpret", "few", "--evidence"),
     "interpret --json": ("interpret", "few", "--json"),
     "interpret --csv": ("interpret", "few", "--csv"),
     "interpret -o": ("interpret", "store", "-o", "OUT"),
-    "captions": ("captions", "dlib-lfw", "store", "-o", "OUT.csv", *_JUDGED, "--table", "OUT-table.csv"),
-    "captions --way greedy": ("captions", "dlib-lfw", "few", "-o", "OUT.jsonl", "--way", "greedy"),
+    "captions": ("captions", "store", "-o", "OUT.csv", *_JUDGED, "--table", "OUT-table.csv"),
+    "captions --way greedy": ("captions", "few", "-o", "OUT.jsonl", "--way", "greedy"),
     "pair": ("pair", "store::p0/0.jpg", "store::p0/1.jpg"),
     "pair --json": ("pair", "store::p0/0.jpg", "store::p9/27.jpg", "--json"),
     "evaluate": _EVALUATE,

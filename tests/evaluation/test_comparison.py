@@ -330,7 +330,7 @@ def test_the_command(tmp_path: Path, command) -> None:
         manifest={"encoder": "near", "methods": [{"name": "x"}, {"name": "y"}]},
     )  # fmt: skip
     write_evaluation(both, tmp_path / "both")
-    code, out, _ = command("compare", tmp_path / "both", "--methods", "x", "y", "--rounds", 100)
+    code, out, _ = command("compare", tmp_path / "both", "-m", "x", "-m", "y", "--rounds", 100)
     assert code == 0
     assert "x reads 1 of 6 attributes better than y" in out
     for arguments, said in (

@@ -999,9 +999,13 @@ def test_names_of_methods(tmp_path: Path) -> None:
     assert names([one, two, one], ["k/early", two, Path("k/late")], None) == ["early", "b", "late"]
     assert names([one, one], ["k/early", one], None) == ["early", "a"]
     for given, called, words in (
-        ([one, one], None, r"two methods are called a: give each a name of its own \(--names a,b\)"),
+        ([one, one], None, r"two methods are called a: give each a name of its own \(--name A --name B\)"),
         ([one, two], ["x", "x"], "two methods are called x"),
-        ([one, two], ["", "x"], r"a method has an empty name: give each a name of its own \(--names a,b\)"),
+        (
+            [one, two],
+            ["", "x"],
+            r"a method has an empty name: give each a name of its own \(--name A --name B\)",
+        ),
         ([one, two], ["x"], "expected 2 names, one a method, found 1: x"),
         ([], None, "no method to evaluate: give one or more interpreters or probes"),
     ):

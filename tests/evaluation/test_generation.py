@@ -481,9 +481,9 @@ def test_command(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    given = ("captions", "dlib-lfw", store / "templates")
+    given = ("captions", store / "templates")
     code = command(
-        monkeypatch, *given, "-o", tmp_path / "c.csv", "--labels", store / "labels.csv", "--list", store / "list.txt",
+        monkeypatch, *given, "-o", tmp_path / "c.csv", "--labels", store / "labels.csv", "--only", store / "list.txt",
         "--table", tmp_path / "t.csv", "--most", "1", "--top", "2",
     )  # fmt: skip
     out, err = capsys.readouterr()

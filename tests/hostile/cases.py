@@ -120,7 +120,7 @@ def _kit(folder: Path, source: Path | None) -> Path:
         "train.txt",
     )
     _run(source, folder, "evaluate", SHIPPED, "probe", "-t", "t.parquet", "-l", "labels.csv", "-o", "evaluation",
-         "--rounds", "40", "--list", "test.txt")  # fmt: skip
+         "--rounds", "40", "--only", "test.txt")  # fmt: skip
     _run(source, folder, "erase", "Male", "t.parquet", "-l", "labels.csv", "--train", "train.txt", "--test", "test.txt",
          "-o", "erased", must=False)  # fmt: skip
     import clip_smu
@@ -175,9 +175,9 @@ def _with(values: Any, path: tuple[Any, ...], wrong: Any) -> Any:
 def _json_cases(kit: Path) -> Iterator[Case]:
     rng = np.random.default_rng(1)
     sources = (
-        ("interpreter.json", "it/interpreter.json", ("interpret", "T", "-i", "it", "--evidence", "--top", "1"), 150),
+        ("interpreter.json", "it/interpreter.json", ("interpret", "T", "-m", "it", "--evidence", "--top", "1"), 150),
         ("interpreter.json, report", "it/interpreter.json", ("report", "it", "-o", "r.html"), 60),
-        ("probe.json", "probe/probe.json", ("captions", "probe", "T", "-o", "c.csv"), 70),
+        ("probe.json", "probe/probe.json", ("captions", "T", "-m", "probe", "-o", "c.csv"), 70),
         ("evaluation.json", "evaluation/evaluation.json", ("report", "evaluation", "-o", "r.html"), 60),
         ("eraser.json", "erased/eraser.json", ("report", "erased", "-o", "r.json"), 10),
         ("job file", "erased/_job.json", ("erase", "Male", "T", "-l", "L", "--train", "A", "--test", "B", "-o", "erased"), 12),
@@ -369,8 +369,8 @@ def _whole_toml(content: str, arguments: Callable[[Path], Arguments]) -> Callabl
 
 def _damage_cases(kit: Path) -> Iterator[Case]:
     rng = np.random.default_rng(2)
-    ask = ("ask", "wears spectacles", "T", "-i", "it")
-    read = ("interpret", "T", "-i", "it", "--top", "1")
+    ask = ("ask", "wears spectacles", "T", "-m", "it")
+    read = ("interpret", "T", "-m", "it", "--top", "1")
     for file, command in (("prompts.safetensors", read), ("text_encoder.onnx", ask), ("tokenizer.json", ask)):
         content = (kit / "it" / file).read_bytes()
         for part in (0, 1, 8, len(content) // 2, len(content) - 1):
@@ -396,7 +396,7 @@ def _damage_cases(kit: Path) -> Iterator[Case]:
             yield Case(
                 "damaged probe",
                 f"{file} cut to {part}",
-                _replaced(kit, "probe", file, content[:part], ("captions", "probe", "T")),
+                _replaced(kit, "probe", file, content[:part], ("captions", "T", "-m", "probe")),
                 fails=True,
             )
         for at in rng.integers(len(content), size=6):
@@ -405,13 +405,13 @@ def _damage_cases(kit: Path) -> Iterator[Case]:
             yield Case(
                 "damaged probe",
                 f"one bit at {at}",
-                _replaced(kit, "probe", file, bytes(flipped), ("captions", "probe", "T")),
+                _replaced(kit, "probe", file, bytes(flipped), ("captions", "T", "-m", "probe")),
                 fails=True,
             )
         yield Case(
             "damaged probe",
             "weights missing",
-            _missing(kit, "probe", file, ("captions", "probe", "T")),
+            _missing(kit, "probe", file, ("captions", "T", "-m", "probe")),
             fails=True,
         )
     for path in sorted((kit / "evaluation").glob("*.parquet")):
@@ -432,7 +432,7 @@ def _damage_cases(kit: Path) -> Iterator[Case]:
                 kit,
                 "evaluation",
                 path.name,
-                ("compare", "evaluation", "evaluation", "--methods", "probe", "probe"),
+                ("compare", "evaluation", "evaluation", "-m", "probe", "-m", "probe"),
             ),
         )
     (part,) = (kit / "one").glob("part-*.parquet")
@@ -488,11 +488,11 @@ def _output_cases(kit: Path) -> Iterator[Case]:
         ("evaluate", SHIPPED, "-t", "T", "-l", "L", "--rounds", "40", "-o"),
         ("confounds", kit / "evaluation", "-m", "probe", "-o"),
         ("erase", "Male", "T", "-l", "L", "--train", "A", "--test", "B", "-o"),
-        ("captions", SHIPPED, "T", "-o"),
+        ("captions", "T", "-o"),
         ("report", kit / "evaluation", "-o"),
         ("figures", kit / "evaluation", "-o"),
         ("labels", "convert", "L", "--from", "maad", "-o"),
-        ("compare", kit / "evaluation", "--methods", SHIPPED, "probe", "-o"),
+        ("compare", kit / "evaluation", "-m", SHIPPED, "-m", "probe", "-o"),
     )
     for command in commands:
         for place in (
@@ -551,8 +551,8 @@ def _still_there(folder: Path) -> str:
 
 def _endless_cases(kit: Path) -> Iterator[Case]:
     read = (
-        ("interpret", "X"), ("extract", "X", "-o", "out", "--processes", "1"), ("ask", "a hat", "X"), ("interpret", "T", "-i", "X"),
-        ("interpret", kit / "face.png", "--landmarks", "X"), ("labels", "show", "X"), ("labels", "show", "L", "--list", "X"),
+        ("interpret", "X"), ("extract", "X", "-o", "out", "--processes", "1"), ("ask", "a hat", "X"), ("interpret", "T", "-m", "X"),
+        ("interpret", kit / "face.png", "--landmarks", "X"), ("labels", "show", "X"), ("labels", "show", "L", "--only", "X"),
         ("labels", "show", "L", "--templates", "X"), ("probe", "X", "-l", "L", "-o", "o"), ("probe", "T", "-l", "X", "-o", "o"),
         ("probe", "T", "-l", "L", "--train", "X", "-o", "o"), ("evaluate", SHIPPED, "-t", "X", "-l", "L", "-o", "o"),
         ("evaluate", SHIPPED, "-t", "T", "-l", "L", "-o", "o", "--check", "X"), ("reproduce", "X", "-o", "o"), ("pair", "X", "N"),
@@ -926,7 +926,7 @@ def _label_cases(kit: Path) -> Iterator[Case]:
             [header, ",".join([*cells[:5], value, *cells[6:]]), *rest]
         ).encode()
     for label, content in changed.items():
-        for command in (("labels", "show", "X"), ("captions", SHIPPED, str(kit / "t.parquet"), "-l", "X")):
+        for command in (("labels", "show", "X"), ("captions", str(kit / "t.parquet"), "-l", "X")):
             yield Case(
                 "labels",
                 f"{label}: {command[0]}",
@@ -984,8 +984,8 @@ def _label_cases(kit: Path) -> Iterator[Case]:
         )
         yield Case(
             "lists",
-            f"--list, {label}",
-            _file("l.txt", lambda p, content=content: p.write_bytes(content), (*command, "--list", "X")),
+            f"--only, {label}",
+            _file("l.txt", lambda p, content=content: p.write_bytes(content), (*command, "--only", "X")),
         )
         yield Case(
             "lists",
@@ -993,7 +993,7 @@ def _label_cases(kit: Path) -> Iterator[Case]:
             _file(
                 "l.txt",
                 lambda p, content=content: p.write_bytes(content),
-                (*command, "--list", str(kit / "test.txt"), "--train", "X"),
+                (*command, "--only", str(kit / "test.txt"), "--train", "X"),
             ),
         )
     pairs = {
@@ -1111,7 +1111,7 @@ def _photo_cases(kit: Path) -> Iterator[Case]:
 def _terminal_cases(kit: Path) -> Iterator[Case]:
     commands: dict[str, tuple[str, ...]] = {
         "interpret": ("interpret", "T", "--top", "2"), "json": ("interpret", "T", "--json"), "csv": ("interpret", "T", "--csv"), "ask": ("ask", "a hat", "T"), "words": ("words",),
-        "captions": ("captions", SHIPPED, "T"), "labels": ("labels", "show", "L"), "list": ("encoders", "list"), "compare": ("compare", str(kit / "evaluation"), "--methods", SHIPPED, "probe"),
+        "captions": ("captions", "T"), "labels": ("labels", "show", "L"), "list": ("encoders", "list"), "compare": ("compare", str(kit / "evaluation"), "-m", SHIPPED, "-m", "probe"),
         "help": ("--help",), "pair": ("pair", "N", "N"),
     }  # fmt: skip
     shells = {

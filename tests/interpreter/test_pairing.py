@@ -205,7 +205,7 @@ def test_command_on_a_folder_with_a_film(tmp_path: Path) -> None:
         ),
         (["{}/one.npy", "{}/one.npy", "--hide", "nonsense"], "expected attributes, groups or categories"),
         (["{}/one.npy", "{}/none.jpg"], "none.jpg"),
-        (["{}/one.npy", "{}/one.npy", "-i", "nowhere"], "no interpreter at nowhere"),
+        (["{}/one.npy", "{}/one.npy", "-m", "nowhere"], "no interpreter at nowhere"),
     ],
 )
 def test_refusals(photos: Path, words: list[str], message: str) -> None:

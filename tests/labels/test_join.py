@@ -239,9 +239,8 @@ def test_commands_say_it(
     write_list(["p1/4.jpg", "nobody/1.jpg", "x/cat/7.png"], store / "some.txt")
     out, err = run(
         "captions",
-        "dlib-lfw",
         store / "templates",
-        "--list",
+        "--only",
         store / "some.txt",
         "-o",
         store / "captions.csv",

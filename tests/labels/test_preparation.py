@@ -300,7 +300,7 @@ def test_the_command_prepares(store: tuple[Path, Labels, list[str]], tmp_path: P
         str(folder),
         "-l",
         str(tmp_path / "l.csv"),
-        "--list",
+        "--only",
         str(tmp_path / "only.txt"),
     ]
     done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "kept.txt"), "--seed", "5"])
@@ -317,7 +317,7 @@ def test_the_command_prepares(store: tuple[Path, Labels, list[str]], tmp_path: P
             str(tmp_path / "l.csv"),
             "--templates",
             str(folder),
-            "--list",
+            "--only",
             str(tmp_path / "only.txt"),
         ],
     )

@@ -285,7 +285,7 @@ def test_command_draws_a_run(tmp_path: Path, dlib: Evaluation, mbf: Evaluation) 
     drawn = run.invoke(
         app,
         ["figures", str(tmp_path / "run"), "-o", str(tmp_path / "out"), "--kind", "roc", "--kind", "read-from",
-         "--kind", "slope", "--kind", "photos", "--attributes", "Bald,Eyeglasses", "--methods", "attribute"],
+         "--kind", "slope", "--kind", "photos", "--attributes", "Bald,Eyeglasses", "--method", "attribute"],
     )  # fmt: skip
     assert drawn.exit_code == 0, drawn.output
     names = sorted(file.name for file in (tmp_path / "out").iterdir())

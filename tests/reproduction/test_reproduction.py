@@ -285,7 +285,7 @@ def test_the_command(
         data / "plan.toml",
         "--data",
         data,
-        "--encoders",
+        "--encoder",
         "nobody",
         "-o",
         tmp_path / "run",
@@ -295,7 +295,7 @@ def test_the_command(
         main()
     assert stop.value.code == 1
     assert "no encoder nobody: choose from one, two" in capsys.readouterr().err
-    arguments[5:6] = ["one", "--methods", "logistic-regression"]
+    arguments[5:6] = ["one", "--method", "logistic-regression"]
     monkeypatch.setattr(sys, "argv", ["clip-smu", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -107,7 +107,7 @@ def test_csv_runs_nothing_and_names_the_same_photos(store: Path, tmp_path: Path)
     done = subprocess.run(line, stdout=subprocess.PIPE, env=env | {"PYTHONIOENCODING": "utf-8"})
     made = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
     assert done.returncode == 0
-    assert run("captions", "dlib-lfw", store, "-o", tmp_path / "c.csv").returncode == 0
+    assert run("captions", store, "-o", tmp_path / "c.csv").returncode == 0
     with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as stream:
         captions = list(csv.DictReader(stream))
     for rows in (made, captions):

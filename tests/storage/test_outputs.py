@@ -30,7 +30,7 @@ WRITERS = {
     "figures": (["figures", "no-evaluation"], True),
     "encoders convert": (["encoders", "convert", "no.pt", "--architecture", "adaface-ir18"], True),
     "report": (["report", "no-evaluation"], False),
-    "captions": (["captions", "dlib-lfw", "no.npy"], False),
+    "captions": (["captions", "no.npy"], False),
     "compare": (["compare", "no-a", "no-b"], False),
     "labels convert": (["labels", "convert", "no.csv", "--from", "maad"], False),
     "labels prepare": (["labels", "prepare", "no.npy", "-l", "no.csv"], False),

@@ -269,7 +269,7 @@ def test_a_reader_that_does_not_know_says_so(shipped: Interpreter, tmp_path: Pat
     """Folders of before, and text encoders as they are without faces."""
     replace(shipped, name="old", likeness=None).save(tmp_path / "old")
     np.save(tmp_path / "faces.npy", faces[:2])
-    code, text = run("interpret", "-i", tmp_path / "old", tmp_path / "faces.npy", "--json")
+    code, text = run("interpret", "-m", tmp_path / "old", tmp_path / "faces.npy", "--json")
     assert code == 0
     assert "old does not know what templates of dlib look like" in text
     assert "does not know" not in run("interpret", tmp_path / "faces.npy", "--json")[1]

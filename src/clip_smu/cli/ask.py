@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.inputs import batches, face_name, finish, tell_rejected
-from clip_smu.cli.options import (
-    Align,
-    Card,
-    Column,
-    Detector,
-    EncoderName,
-    Example,
-    Inputs,
-    InterpreterName,
-    Jitter,
-    Landmarks,
-    Upsample,
-)
+from clip_smu.cli.options import AsJsonLines, Column, EncoderName, Example, Faces, Inputs, InterpreterName
 from clip_smu.cli.show import note, write
 
 if TYPE_CHECKING:
@@ -28,34 +16,32 @@ if TYPE_CHECKING:
 
 
 def ask(
+    *,
     question: Annotated[str, typer.Argument(help='A phrase or sentence, such as "wears spectacles".')],
     inputs: Inputs = None,
-    interpreter: InterpreterName = "dlib-lfw",
+    method: InterpreterName = "dlib-lfw",
     encoder: EncoderName = None,
-    card: Card = None,
     example: Example = False,
     top: Annotated[int, typer.Option(min=1, help="Show this many faces, the best first.")] = 10,
     hide: Annotated[
         str,
         typer.Option(help="Refuse questions about these attributes or groups: race,gender,age,sensitive ..."),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a face, a line each.")] = False,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
-    upsample: Upsample = None,
-    jitter: Jitter = 0,
+    as_json: AsJsonLines = False,
+    faces: Faces,
     column: Column = None,
 ) -> None:
-    """Rank faces by how well their templates fit a question in free words."""
+    """Rank faces by how well their templates fit a question in free words.
+
+    Example: clip-smu ask "wears spectacles" photos/
+    """
     import heapq
 
-    from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.interpreter.interpreter import load_interpreter
     from clip_smu.words.hiding import refuse_question
 
     refuse_question(question, hide)
-    reader = load_interpreter(interpreter)
+    reader = load_interpreter(method)
     unseen = reader.unseen_words(question)
     if unseen:
         note(
@@ -63,18 +49,17 @@ def ask(
             "Words that it knows: see clip-smu words"
         )
     best: list[tuple[float, int, str, int]] = []
-    options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
-    faces = rejected = 0
-    for batch in batches(reader, inputs, encoder, card, example, options, column):
+    done = rejected = 0
+    for batch in batches(reader, inputs, encoder, example, faces, column):
         for image, error in batch.rejected:
             rejected += 1
             tell_rejected(image, error, as_json)
         if not len(batch.vectors):
             continue
         for (image, face), score in zip(batch.names, reader.ask(question, batch.vectors).scores, strict=True):
-            entry = (float(score), -faces, image, face)
+            entry = (float(score), -done, image, face)
             (heapq.heappush if len(best) < top else heapq.heappushpop)(best, entry)
-            faces += 1
+            done += 1
     for rank, (score, _, image, face) in enumerate(sorted(best, reverse=True), 1):
         if as_json:
             write(
@@ -84,4 +69,4 @@ def ask(
             )
         else:
             write(f"{rank:4d}  {score:+.4f}  {face_name(image, face)}")
-    finish(faces, rejected)
+    finish(done, rejected)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.numbers import short
-from clip_smu.cli.options import Column, Hide, store
+from clip_smu.cli.options import (
+    Column,
+    Hide,
+    MethodName,
+    Only,
+    Templates,
+    labels_option,
+    output_option,
+    store,
+)
 from clip_smu.cli.show import note, progress_bar, show, write
 from clip_smu.errors import InputError
 from clip_smu.storage.escaping import visible
@@ -19,22 +28,16 @@ if TYPE_CHECKING:
 
 
 def captions(
-    interpreter: Annotated[str, typer.Argument(help="dlib-lfw, or a folder of an interpreter or a probe.")],
-    templates: Annotated[
-        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
-    ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Captions as .csv or .jsonl, one row a template.")
-    ] = None,
+    templates: Templates,
+    method: MethodName = "dlib-lfw",
+    output: Annotated[Path | None, output_option("Captions as .csv or .jsonl, one row a template.")] = None,
     way: Annotated[
         str, typer.Option(help="calibrated, likely, threshold (the paper's) or greedy (the paper's).")
     ] = "calibrated",
     labels: Annotated[
-        str | None, typer.Option("--labels", "-l", help="csv in the MAAD form: judge all ways on it.")
+        str | None, labels_option("csv or Parquet in the MAAD form: judge all ways on it.")
     ] = None,
-    only: Annotated[
-        str | None, typer.Option("--list", help="List of the photos to caption and judge; default, all.")
-    ] = None,
+    only: Only = None,
     table: Annotated[
         Path | None, typer.Option("--table", help="With labels: figures of every attribute, as .csv.")
     ] = None,
@@ -46,7 +49,10 @@ def captions(
     top: Annotated[int, typer.Option(help="Captions to print.")] = 5,
     column: Column = None,
 ) -> None:
-    """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways."""
+    """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways.
+
+    Example: clip-smu captions templates/ -o captions.csv
+    """
     from clip_smu.evaluation.generation import CaptionConfig, compare_ways, write_captions, write_figures
     from clip_smu.interpreter.load import load_reader
     from clip_smu.labels.lists import read_list
@@ -60,7 +66,7 @@ def captions(
     for file in (output, table):
         if file is not None:
             require_output(file, folder=False)
-    reader = load_reader(interpreter)
+    reader = load_reader(method)
     config = CaptionConfig(threshold, margin, scale, most)
     names = None if only is None else read_list(only)
     if output is not None:

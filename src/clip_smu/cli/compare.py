@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.numbers import interval, number
-from clip_smu.cli.options import AsCsv, AsJson, Hide, one_form
+from clip_smu.cli.options import AsCsv, AsJson, Hide, Seed, one_form, output_option
 from clip_smu.cli.show import note, show, write, write_csv
 from clip_smu.errors import InputError
 from clip_smu.storage.documents import finite
@@ -28,25 +28,28 @@ def compare(
     evaluations: Annotated[
         list[str], typer.Argument(metavar="A [B]", help="One or two folders made by clip-smu evaluate.")
     ],
-    methods: Annotated[
-        tuple[str, str] | None,
+    method: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="A B", help="Which method of A and which of B (or of A); default, the only one."
+            "--method",
+            "-m",
+            help="Which method of A, and again, which of B (or of A); default, the only one.",
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write to this .csv, .parquet or .json file.")
-    ] = None,
+    output: Annotated[Path | None, output_option("Also write to this .csv, .parquet or .json file.")] = None,
     hide: Hide = "",
     level: Annotated[
         float, typer.Option(help="Of the intervals; differences are called at adjusted p below 1 less this.")
     ] = 0.95,
     rounds: Annotated[int, typer.Option(help="Resamples of persons for the mean's interval.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Say which attributes A's templates encode more than B's, with intervals and adjusted p."""
+    """Say which attributes A's templates encode more than B's, with intervals and adjusted p.
+
+    Example: clip-smu compare evaluation/ --method dlib-lfw --method my-probe
+    """
     from clip_smu.evaluation.comparison import compare as run
     from clip_smu.storage.output_paths import require_output
 
@@ -55,15 +58,17 @@ def compare(
         raise InputError(
             f"compare takes one or two evaluations, found {len(evaluations)}: compare them pair by pair"
         )
-    if len(evaluations) == 1 and methods is None:
+    if method and len(method) != 2:
+        raise InputError(f"--method names two methods (-m A -m B), found {len(method)}: name both, or none")
+    if len(evaluations) == 1 and not method:
         raise InputError(
-            "one evaluation alone: name two of its methods (--methods A B), or give a second evaluation"
+            "one evaluation alone: name two of its methods (-m A -m B), or give a second evaluation"
         )
     if output is not None and output.suffix.lower() not in (".csv", ".parquet", ".json"):
         raise InputError(f"expected a file named .csv, .parquet or .json, found {output}: rename the output")
     if output is not None:
         require_output(output, folder=False)
-    a, b = methods or (None, None)
+    a, b = method or (None, None)
     made = run(
         evaluations[0],
         evaluations[-1],

@@ -9,7 +9,17 @@ import typer
 
 from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.numbers import short
-from clip_smu.cli.options import Column, Hide, Overwrite, store
+from clip_smu.cli.options import (
+    Column,
+    Hide,
+    Overwrite,
+    Seed,
+    labels_option,
+    method_option,
+    output_option,
+    store,
+    templates_option,
+)
 from clip_smu.cli.show import note, show, stage_bars, write
 
 if TYPE_CHECKING:
@@ -22,10 +32,8 @@ def confounds(
     evaluation: Annotated[
         str, typer.Argument(metavar="EVALUATION", help="Folder made by clip-smu evaluate.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the tables.")],
-    method: Annotated[
-        str | None, typer.Option("--method", "-m", help="Which of its methods; default, the only one.")
-    ] = None,
+    output: Annotated[Path, output_option("Folder for the tables.")],
+    method: Annotated[str | None, method_option("Which of its methods; default, the only one.")] = None,
     within: Annotated[
         str, typer.Option(help="Attributes or groups, with commas, that faces are parted by.")
     ] = "Male,Young",
@@ -35,11 +43,10 @@ def confounds(
     hide: Hide = "",
     bins: Annotated[int, typer.Option(min=1, help="Of template norms.")] = 4,
     templates: Annotated[
-        str | None,
-        typer.Option("--templates", "-t", help="For the control task: the store that was evaluated."),
+        str | None, templates_option("For the control task: the store that was evaluated.")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option("--labels", "-l", help="For the control task: csv in the MAAD form.")
+        str | None, labels_option("For the control task: csv or Parquet in the MAAD form.")
     ] = None,
     train: Annotated[
         str | None,
@@ -51,11 +58,14 @@ def confounds(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Tosses of all coins in the control task.")] = 5,
     top: Annotated[int, typer.Option(min=1, help="Attributes to show: those that drop most.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of folds, coins and held-out photos.")] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Say which readings are really of another attribute, of photo quality, or of the probe's own memory."""
+    """Say which readings are really of another attribute, of photo quality, or of the probe's own memory.
+
+    Example: clip-smu confounds evaluation/ --within Male,Young -o confounds/
+    """
     from clip_smu.evaluation.confounds import ConfoundsConfig, ControlData
     from clip_smu.evaluation.confounds import confounds as run
 

@@ -9,28 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clip_smu.cli.options import Align, Card, Detector, Landmarks
+from clip_smu.cli.commands import commands
+from clip_smu.cli.options import Alignment, AsJson, Card, EncoderArgument, Photos, Seed
 from clip_smu.cli.show import byte_bar, note, note_left_out, progress_bar, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
     from clip_smu.encoders.preprocessing_check import PreprocessingCheck
 
-app = typer.Typer(
-    help="The face recognition models whose templates can be read: list, show, pull, convert, check.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Photos = Annotated[
-    list[str], typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards.")
-]
-
-
-@app.command("list")
 def list_encoders(as_json: AsJson = False) -> None:
-    """List the encoders, and which of them are ready to use."""
+    """List the encoders, and which of them are ready to use.
+
+    Example: clip-smu encoders list
+    """
     from clip_smu.encoders.converted import converted
     from clip_smu.encoders.known import CARDS
     from clip_smu.encoders.weights import weights_folder
@@ -49,13 +41,15 @@ def list_encoders(as_json: AsJson = False) -> None:
         write(f"{row.name:21} {row.dim:4d}  {state:24} {row.family}")
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")], card: Card = None) -> None:
-    """Show the card of one encoder, as TOML that --card takes."""
+def show(encoder: EncoderArgument, card: Card = None) -> None:
+    """Show the card of one encoder, as TOML that --card takes.
+
+    Example: clip-smu encoders show adaface-ir50
+    """
     from clip_smu.encoders.card_files import card_toml
     from clip_smu.encoders.locate import locate, own_encoder
 
-    row, path = locate(own_encoder(name, card))
+    row, path = locate(own_encoder(encoder, card))
     write(card_toml(row).rstrip())
     if path is not None:
         write(f"# weights: {path}, {'there' if path.is_file() else 'not there yet'}")
@@ -63,19 +57,21 @@ def show(name: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")], ca
         write("# sha256: not known; it is computed when the checkpoint is converted")
 
 
-@app.command()
 def pull(
-    name: Annotated[str, typer.Argument(help="Encoder; see clip-smu encoders list.")],
+    encoder: EncoderArgument,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="You accept the licence of the weights.")
     ] = False,
 ) -> None:
-    """Fetch the weights of an encoder; broken off and run again, it goes on."""
+    """Fetch the weights of an encoder; broken off and run again, it goes on.
+
+    Example: clip-smu encoders pull mbf --accept-licence
+    """
     from clip_smu.encoders.downloads import pull as run
     from clip_smu.encoders.known import CARDS
     from clip_smu.encoders.locate import card
 
-    row = next((one for one in CARDS if one.name == name), None) or card(name)
+    row = next((one for one in CARDS if one.name == encoder), None) or card(encoder)
     write(f"{row.name}: licence of the code {row.licence_code}, of the weights {row.licence_weights}")
     with byte_bar() as progress:
         pulled = run(row, accept_licence=accept_licence, progress=progress)
@@ -84,7 +80,6 @@ def pull(
         write(f"now run: clip-smu encoders convert {pulled.path} --architecture {row.name}")
 
 
-@app.command()
 def convert(
     checkpoint: Annotated[Path, typer.Argument(help="Official checkpoint; no code in it is run.")],
     architecture: Annotated[str, typer.Option(help="What it is: adaface-ir50, swinface, clip-vit-b32 ...")],
@@ -105,6 +100,8 @@ def convert(
     """Turn an official checkpoint into ONNX and a card; accepted only if both give the same numbers.
 
     It is called ARCHITECTURE-XXXXXXXX, by the first digits of the checkpoint's sha256: two checkpoints, two names.
+
+    Example: clip-smu encoders convert adaface_ir50_ms1mv2.ckpt --architecture adaface-ir50
     """
     from clip_smu.encoders.card_files import CARD_FILE, write_card
     from clip_smu.encoders.converted import checkpoint_name, converted_card
@@ -132,9 +129,9 @@ def convert(
         write(f"{folder / CARD_FILE}: use it with {used}")
 
 
-@app.command()
 def check(
-    encoder: Annotated[str, typer.Argument(help="Encoder, or onnx:PATH.")],
+    *,
+    encoder: EncoderArgument,
     photos: Photos,
     pairs: Annotated[
         Path | None, typer.Option(help="LFW's pairs.txt, or a csv with the columns a,b,same.")
@@ -146,16 +143,15 @@ def check(
     variant_pairs: Annotated[
         int, typer.Option(min=0, help="Pairs on which other preprocessing is tried; 0 for none.")
     ] = 1000,
-    card: Card = None,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
+    faces: Alignment,
     threads: Annotated[int | None, typer.Option(min=1, help="Default, one a core.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the pairs drawn.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Verify persons with an encoder, and find out whether its preprocessing is wrong."""
-    from clip_smu.encoders.encoder import EncoderOptions
+    """Verify persons with an encoder, and find out whether its preprocessing is wrong.
+
+    Example: clip-smu encoders check dlib lfw/images.tar --pairs pairs.txt
+    """
     from clip_smu.encoders.load import load_encoder
     from clip_smu.encoders.preprocessing_check import check_preprocessing
     from clip_smu.metrics.verification import pairs_of_identities, read_pairs
@@ -163,14 +159,18 @@ def check(
 
     if (pairs is None) != identities:
         raise InputError("give either --pairs pairs.txt or --identities")
-    options = EncoderOptions(detector, main_face=True, align=align, landmarks=landmarks)
     stream = iter_photos(photos)
     known = list(stream)
     if pairs is not None:
         chosen = read_pairs(pairs)
     else:
         chosen = pairs_of_identities([(photo.name, photo.identity) for photo in known], count, seed)
-    loaded = load_encoder(encoder, options, card_file=card, threads=threads or os.cpu_count() or 1)
+    loaded = load_encoder(
+        encoder,
+        faces.encoder_options(main_face=True),
+        card_file=faces.card,
+        threads=threads or os.cpu_count() or 1,
+    )
     with progress_bar("photos", len({*chosen.first, *chosen.second})) as progress:
         found = check_preprocessing(loaded, known, chosen, variant_pairs=variant_pairs, progress=progress)
     if as_json:
@@ -182,28 +182,27 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
 def heads(
-    model: Annotated[str, typer.Argument(help="onnx:PATH of a converted swinface-heads.")],
+    *,
+    encoder: EncoderArgument,
     photos: Photos,
-    card: Card = None,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
+    faces: Alignment,
 ) -> None:
-    """Read SwinFace's 42 heads from photos, one JSON object a face: an image-side reference."""
-    from clip_smu.encoders.encoder import EncoderOptions
+    """Read SwinFace's 42 heads from photos, one JSON object a face: an image-side reference.
+
+    Example: clip-smu encoders heads onnx:swinface-heads/model.onnx photo.jpg
+    """
     from clip_smu.encoders.heads import read_heads
     from clip_smu.encoders.load import load_encoder
     from clip_smu.encoders.onnx import OnnxEncoder
     from clip_smu.photos import iter_photos
 
-    encoder = load_encoder(model, EncoderOptions(detector, align=align, landmarks=landmarks), card_file=card)
-    if not isinstance(encoder, OnnxEncoder):
-        raise InputError(f"{model} has no heads: give onnx:PATH of a converted swinface-heads")
+    model = load_encoder(encoder, faces.encoder_options(), card_file=faces.card)
+    if not isinstance(model, OnnxEncoder):
+        raise InputError(f"{encoder} has no heads: give onnx:PATH of a converted swinface-heads")
     rejected = 0
     stream = iter_photos(photos)
-    for face in read_heads(encoder, stream):
+    for face in read_heads(model, stream):
         rejected += face.error is not None
         write(json.dumps(face.to_dict(), ensure_ascii=False))
     note_left_out(stream.left_out)
@@ -245,3 +244,16 @@ def _show(found: PreprocessingCheck) -> None:
 
 def _tar(rates: Any) -> str:
     return ", ".join(f"TAR {value:.2%} at FAR {far}" for far, value in rates.items())
+
+
+app = commands(
+    "The face recognition models whose templates can be read: list, show, pull, convert, check.",
+    {
+        "list": list_encoders,
+        "show": show,
+        "pull": pull,
+        "convert": convert,
+        "check": check,
+        "heads": heads,
+    },
+)

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Column, Hide, Overwrite, store
+from clip_smu.cli.options import (
+    Column,
+    Hide,
+    Labels,
+    Overwrite,
+    Seed,
+    Templates,
+    method_option,
+    output_option,
+    store,
+)
 from clip_smu.cli.show import show, stage_bars, write
 
 if TYPE_CHECKING:
@@ -21,29 +31,30 @@ def erase(
         list[str],
         typer.Argument(metavar="ATTRIBUTE...", help="Names or groups, such as Male, race, Eyeglasses."),
     ],
-    templates: Annotated[
-        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
+    templates: Templates,
+    labels: Labels,
+    train: Annotated[str, typer.Option("--train", help="List of the photos that the eraser is fitted on.")],
+    test: Annotated[
+        str, typer.Option("--test", help="List of photos of other persons, to measure what is left.")
     ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
-    train: Annotated[str, typer.Option(help="List of the photos that the eraser is fitted on.")],
-    test: Annotated[str, typer.Option(help="List of photos of other persons, to measure what is left.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the erased templates.")],
+    output: Annotated[Path, output_option("Folder for the erased templates.")],
     pairs: Annotated[
         str | None,
         typer.Option(help="LFW's pairs.txt, or a csv a,b,same; default, pairs drawn from the test list."),
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            "--method", "-m", help="Interpreter or probe to read with, before and after; may be repeated."
-        ),
+        method_option("Interpreter or probe to read with, before and after; may be repeated."),
     ] = None,
     hide: Hide = "",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Erase attributes from templates, and measure what can still be read and who is still recognised."""
+    """Erase attributes from templates, and measure what can still be read and who is still recognised.
+
+    Example: clip-smu erase Male templates/ -l MAAD.csv --train train_list.txt --test test_list.txt -o no-male/
+    """
     from clip_smu.evaluation.erasure import ErasureConfig
     from clip_smu.evaluation.erasure import erase as run
     from clip_smu.interpreter.load import load_reader

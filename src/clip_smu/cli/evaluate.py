@@ -10,7 +10,21 @@ import typer
 
 from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.numbers import interval, number, share
-from clip_smu.cli.options import AsCsv, AsJson, Column, Hide, Overwrite, one_form, store
+from clip_smu.cli.options import (
+    AsCsv,
+    AsJson,
+    Check,
+    Column,
+    Hide,
+    Labels,
+    Only,
+    Overwrite,
+    Seed,
+    one_form,
+    output_option,
+    store,
+    templates_option,
+)
 from clip_smu.cli.show import note, show, stage_bars, write, write_csv
 from clip_smu.storage.documents import finite
 
@@ -31,28 +45,23 @@ def evaluate(
             metavar="METHOD...", help="Interpreters or probes of one encoder: dlib-lfw, or folders."
         ),
     ],
-    templates: Annotated[
-        str,
-        typer.Option("--templates", "-t", help="Folder made by clip-smu extract, or a file of templates."),
-    ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the evaluation.")],
-    photos: Annotated[
-        str | None, typer.Option("--list", help="List of the photos to evaluate on; default, all labelled.")
-    ] = None,
+    templates: Annotated[str, templates_option("Folder made by clip-smu extract, or a file of templates.")],
+    labels: Labels,
+    output: Annotated[Path, output_option("Folder for the evaluation.")],
+    only: Only = None,
     train: Annotated[
         str | None,
         typer.Option(
             help="List of the photos, or persons, that the methods were fitted on: persons in both are refused."
         ),
     ] = None,
-    names: Annotated[str, typer.Option(help="Names of the methods, with commas; default, their own.")] = "",
-    check: Annotated[
-        str | None,
+    name: Annotated[
+        list[str] | None,
         typer.Option(
-            help="JSON of clip-smu encoders check --json, kept with the evidence; default, an interpreter's own."
+            "--name", help="Name of each method, in their order; default, their own; may be repeated."
         ),
     ] = None,
+    check: Check = None,
     hide: Hide = "",
     rounds: Annotated[
         int | None,
@@ -61,13 +70,16 @@ def evaluate(
             help="Resamples of persons for the intervals; 0: AUC's alone. Default 500, for over 200,000 photos 100.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Measure how well interpreters and probes read labelled templates."""
+    """Measure how well interpreters and probes read labelled templates.
+
+    Example: clip-smu evaluate dlib-lfw my-probe/ -t templates/ -l MAAD.csv --only test_list.txt -o evaluation/
+    """
     from clip_smu.encoders.kept_check import in_words, kept_check
     from clip_smu.evaluation import EvaluationConfig
     from clip_smu.evaluation import evaluate as run
@@ -76,9 +88,7 @@ def evaluate(
     with starts_anew(output), stage_bars() as progress:
         made = run(
             methods, store(templates, column), labels, output,
-            EvaluationConfig(
-                photos, train, [one.strip() for one in names.split(",")] if names else None, check, hide, rounds, seed
-            ),
+            EvaluationConfig(only, train, name or None, check, hide, rounds, seed),
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:

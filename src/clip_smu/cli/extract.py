@@ -7,26 +7,19 @@ from typing import Annotated
 
 import typer
 
-from clip_smu.cli.options import Align, Card, Detector, Jitter, Landmarks, Overwrite, Upsample
+from clip_smu.cli.options import Faces, Overwrite, Photos, output_option
 from clip_smu.cli.show import note_left_out, progress_bar, write
 from clip_smu.errors import InputError
 
 
 def extract(
-    photos: Annotated[
-        list[str],
-        typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards, or -."),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the templates.")],
+    *,
+    photos: Photos,
+    output: Annotated[Path, output_option("Folder for the templates.")],
     encoder: Annotated[
         str, typer.Option("--encoder", "-e", help="A name of clip-smu encoders list, or onnx:PATH.")
     ] = "dlib",
-    card: Card = None,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
-    upsample: Upsample = None,
-    jitter: Jitter = 0,
+    faces: Faces,
     main_face: Annotated[
         bool, typer.Option("--main-face", help="Keep one face a photo: the large and central one.")
     ] = False,
@@ -36,19 +29,20 @@ def extract(
     ] = 1000,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn photos into templates, on all cores; killed and run again, it goes on."""
-    from clip_smu.encoders.encoder import EncoderOptions
+    """Turn photos into templates, on all cores; killed and run again, it goes on.
+
+    Example: clip-smu extract photos/ -e dlib -o templates/
+    """
     from clip_smu.encoders.locate import own_encoder
     from clip_smu.photos import count_photos
     from clip_smu.storage.output_paths import require_output
     from clip_smu.templates.extraction import extract as run
 
-    options = EncoderOptions(detector, upsample, jitter, main_face, align, landmarks)
     require_output(output, folder=True)
     total = count_photos(photos)
     with progress_bar("photos", total) as advance:
         done = run(
-            photos, output, own_encoder(encoder, card), options,
+            photos, output, own_encoder(encoder, faces.card), faces.encoder_options(main_face=main_face),
             processes=processes, shard_photos=shard_photos, overwrite=overwrite, progress=advance,
         )  # fmt: skip
     resumed = f" ({done.resumed} of them done before)" if done.resumed else ""

@@ -7,38 +7,39 @@ from typing import Annotated
 
 import typer
 
-from clip_smu.cli.options import Hide
+from clip_smu.cli.options import AllowUnfinished, EvidenceSource, Hide, method_option, output_option
 from clip_smu.cli.show import write
 
 
 def figures(
-    source: Annotated[
-        str, typer.Argument(help="Folder of reproduce, evaluate, fit or probe; or dlib-lfw, which ships.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the figures.")],
+    source: EvidenceSource,
+    output: Annotated[Path, output_option("Folder for the figures.")],
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            help="roc, dots, slope, read-from, reliability or photos; default, all that can be drawn."
+            "--kind",
+            "-k",
+            help="roc, dots, slope, read-from, reliability or photos; default, all that can be drawn.",
         ),
     ] = None,
     attributes: Annotated[str, typer.Option(help="Draw only these attributes or groups.")] = "",
     hide: Hide = "",
-    methods: Annotated[str, typer.Option(help="Draw only these methods, with commas.")] = "",
+    method: Annotated[list[str] | None, method_option("Draw only this method; may be repeated.")] = None,
     photos: Annotated[
         str, typer.Option(help="Photos of the table of readings, by name, with commas; default, five.")
     ] = "",
     form: Annotated[str, typer.Option("--format", help="svg, pdf, png, or several with commas.")] = "svg",
     theme: Annotated[str, typer.Option(help="light, dark, or both.")] = "light",
-    allow_unfinished: Annotated[
-        bool, typer.Option("--allow-unfinished", help="Draw what an unfinished run has so far.")
-    ] = False,
+    allow_unfinished: AllowUnfinished = False,
 ) -> None:
-    """Draw the evidence: ROC curves, AUCs, encoder against encoder, what is read from what, reliability, photos."""
+    """Draw the evidence: ROC curves, AUCs, encoder against encoder, what is read from what, reliability, photos.
+
+    Example: clip-smu figures evaluation/ -o figures/ --kind roc --attributes Male,Young
+    """
     from clip_smu.report.plates import FigureOptions, write_figures
 
     options = FigureOptions(
-        tuple(kind or ()), attributes, hide, _words(methods), _words(photos),
+        tuple(kind or ()), attributes, hide, tuple(method or ()), _words(photos),
         _words(form), ("light", "dark") if theme == "both" else (theme,), allow_unfinished,
     )  # fmt: skip
     for file in write_figures(source, output, options):

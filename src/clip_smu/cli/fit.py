@@ -8,33 +8,23 @@ from typing import Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import Check, ErrorRate, Name, Overwrite, Seed, TrainingData, output_option
 from clip_smu.cli.show import stage_bars
 
 
 def fit(
-    templates: Annotated[
-        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
-    ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the interpreter.")],
-    train: Annotated[str | None, typer.Option(help="List of the photos to fit on; default, all.")] = None,
-    test: Annotated[
-        str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
-    ] = None,
-    check: Annotated[
-        str | None, typer.Option(help="JSON of clip-smu encoders check --json, kept with the evidence.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
+    *,
+    data: TrainingData,
+    output: Annotated[Path, output_option("Folder for the interpreter.")],
+    check: Check = None,
+    name: Name = None,
     objective: Annotated[
         str, typer.Option(help="attribute, multipositive, or clip (the paper's).")
     ] = "attribute",
     text_encoder: Annotated[
         str, typer.Option(help="mini, or a CLIP: a name on the Hugging Face Hub, or a folder.")
     ] = "mini",
-    error_rate: Annotated[
-        float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
-    ] = 0.10,
+    error_rate: ErrorRate = 0.10,
     steps: Annotated[
         int | None, typer.Option(help="Most optimiser steps of one training; default, the objective's.")
     ] = None,
@@ -56,11 +46,13 @@ def fit(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
-    column: Column = None,
 ) -> None:
-    """Fit an interpreter to the templates of one encoder."""
+    """Fit an interpreter to the templates of one encoder.
+
+    Example: clip-smu fit templates/ --labels MAAD.csv --train train_list.txt --test test_list.txt -o my-interpreter/
+    """
     import clip_smu
 
     run, config = clip_smu.fit, clip_smu.FitConfig
@@ -71,8 +63,8 @@ def fit(
     )  # fmt: skip
     with stage_bars() as progress:
         made = run(
-            store(templates, column), labels, output,
-            train=train, test=test, config=settings, preprocessing_check=check, name=name,
+            data.store, data.labels, output,
+            train=data.train, test=data.test, config=settings, preprocessing_check=check, name=name,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write_fitted(made.name, made.evidence, made.provenance, error_rate, output)

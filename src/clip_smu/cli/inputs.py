@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from clip_smu.arrays import Float32s
-from clip_smu.cli.options import store
+from clip_smu.cli.options import Faces, store
 from clip_smu.cli.show import note, note_left_out, write
 from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
 from clip_smu.storage.escaping import visible
 
 if TYPE_CHECKING:
-    from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.interpreter.interpreter import Interpreter
 
 
@@ -34,9 +32,8 @@ def batches(
     reader: Interpreter,
     inputs: list[str] | None,
     encoder: str | None,
-    card_file: Path | None,
     example: bool,
-    options: EncoderOptions,
+    faces: Faces,
     column: str | None,
 ) -> Iterator[Batch]:
     """Faces of templates and photos alike, in the order of the command line (templates first)."""
@@ -61,11 +58,11 @@ def batches(
     from clip_smu.interpreter.reader import stranger
     from clip_smu.photos import iter_photos
 
-    name = own_encoder(encoder or reader.encoder, card_file)
+    name = own_encoder(encoder or reader.encoder, faces.card)
     reader.check_templates(card(name), None)
     stream = iter_photos(photos)
     first = next(stream)  # a wrong path is said before a model is loaded
-    model = load_encoder(name, options)
+    model = load_encoder(name, faces.encoder_options())
     for photo in _chain(first, stream):
         (outcome,) = encode_photos(model, [photo])
         rejected = [(photo.name, outcome.error)] if outcome.error else []

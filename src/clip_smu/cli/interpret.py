@@ -12,20 +12,17 @@ import typer
 
 from clip_smu.cli.inputs import batches, face_name, finish, note_unguarded, tell_rejected
 from clip_smu.cli.options import (
-    Align,
-    Card,
+    AsJsonLines,
     Column,
-    Detector,
     EncoderName,
     Example,
+    Faces,
     Hide,
     Inputs,
     InterpreterName,
-    Jitter,
-    Landmarks,
     Overwrite,
-    Upsample,
     one_form,
+    output_option,
     store,
 )
 from clip_smu.cli.show import csv_rows, progress_bar, show, write
@@ -44,36 +41,33 @@ _STYLES = {"encoded": "green", "not encoded": "red", "cannot tell": "bright_blac
 
 
 def interpret(
+    *,
     inputs: Inputs = None,
-    interpreter: InterpreterName = "dlib-lfw",
+    method: InterpreterName = "dlib-lfw",
     encoder: EncoderName = None,
-    card: Card = None,
     example: Example = False,
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes of each face.")] = None,
-    hide: Hide = "",
     attributes: Annotated[str, typer.Option(help="Show only these attributes or groups.")] = "",
+    hide: Hide = "",
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show the figures behind each reading.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a face, a line each.")] = False,
+    as_json: AsJsonLines = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One row a face and attribute.")] = False,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write readings of stored templates to this folder, as Parquet."),
+        Path | None, output_option("Write readings of stored templates to this folder, as Parquet.")
     ] = None,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
-    upsample: Upsample = None,
-    jitter: Jitter = 0,
     overwrite: Overwrite = False,
+    faces: Faces,
     column: Column = None,
 ) -> None:
-    """Say what each face's template gives away."""
-    from clip_smu.encoders.encoder import EncoderOptions
+    """Say what each face's template gives away.
+
+    Example: clip-smu interpret photo.jpg --hide race,gender
+    """
     from clip_smu.interpreter.interpreter import load_interpreter
 
-    reader = load_interpreter(interpreter)
+    reader = load_interpreter(method)
     hidden = _hidden(reader, hide, attributes)
     if output is not None:
         _interpret_store(reader, inputs or [], output, hidden, overwrite, column)
@@ -83,9 +77,8 @@ def interpret(
     show_face = {"json": _show_json, "csv": _csv_writer(), "text": _show_text}[
         "json" if as_json else "csv" if as_csv else "text"
     ]
-    options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
-    faces = rejected = 0
-    for batch in batches(reader, inputs, encoder, card, example, options, column):
+    done = rejected = 0
+    for batch in batches(reader, inputs, encoder, example, faces, column):
         for image, error in batch.rejected:
             rejected += 1
             tell_rejected(image, error, as_json)
@@ -94,12 +87,12 @@ def interpret(
                 batch.names, reader.interpret(batch.vectors, hide=hidden), strict=True
             ):
                 show_face(image, face, interpretation, layout)
-                faces += 1
-    if faces and evidence and not (as_json or as_csv):
+                done += 1
+    if done and evidence and not (as_json or as_csv):
         show(f"[dim]{EVIDENCE}[/dim]")
-    if faces and not (as_json or as_csv):
+    if done and not (as_json or as_csv):
         show(f"[dim]{REMINDER}[/dim]")
-    finish(faces, rejected)
+    finish(done, rejected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.options import Column, store
+from clip_smu.cli.commands import commands
+from clip_smu.cli.options import (
+    AsJson,
+    Column,
+    Labels,
+    Only,
+    Seed,
+    Templates,
+    output_option,
+    store,
+    templates_option,
+)
 from clip_smu.cli.show import note, write
 from clip_smu.cli.show import show as show_table
 
@@ -16,29 +27,19 @@ if TYPE_CHECKING:
     from clip_smu.labels.preparation import PreparationReport
     from clip_smu.labels.summary import Summary
 
-app = typer.Typer(
-    help="Attribute labels: convert other data sets' into MAAD-Face's form, show them, prepare a training set.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-LabelFile = Annotated[Path, typer.Argument(metavar="FILE", help="csv or Parquet in the MAAD form.")]
-Names = Annotated[Path | None, typer.Option("--list", help="List of the photos that count; default, all.")]
-
-
-@app.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="CelebA's or VGGFace2's folder, or a csv or Parquet.")],
-    form: Annotated[str, typer.Option("--from", help="celeba, vggface2 or maad.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Labels as .csv or .parquet; lists go beside it.")
-    ],
+    data_set: Annotated[str, typer.Option("--from", help="celeba, vggface2 or maad.")],
+    output: Annotated[Path, output_option("Labels as .csv or .parquet; lists go beside it.")],
 ) -> None:
-    """Write the labels of a data set in the MAAD form, and its lists."""
+    """Write the labels of a data set in the MAAD form, and its lists.
+
+    Example: clip-smu labels convert celeba/ --from celeba -o celeba.csv
+    """
     from clip_smu.labels.datasets import convert as run
 
-    done = run(source, form, output)
+    done = run(source, data_set, output)
     write(f"{done.labels}: {done.photos} photos of {done.persons} persons")
     for part, file in done.lists.items():
         write(f"{file}: {done.sizes[part]} photos")
@@ -46,24 +47,26 @@ def convert(
         note(text)
 
 
-@app.command()
 def show(
-    file: LabelFile,
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="csv or Parquet in the MAAD form.")],
     templates: Annotated[
-        str | None, typer.Option(help="Templates: also say how they join with the labels.")
+        str | None, templates_option("Templates: also say how they join with the labels.")
     ] = None,
-    only: Names = None,
+    only: Only = None,
     as_json: AsJson = False,
     column: Column = None,
 ) -> None:
-    """Count what labels say of each attribute, and how they join with templates."""
+    """Count what labels say of each attribute, and how they join with templates.
+
+    Example: clip-smu labels show MAAD.csv --templates templates/
+    """
     from clip_smu.labels.lists import read_list
     from clip_smu.labels.reading import read_labels
     from clip_smu.labels.summary import summarise
     from clip_smu.templates import read_templates
 
     found = summarise(
-        read_labels(file),
+        read_labels(labels),
         None if templates is None else read_templates(store(templates, column)),
         None if only is None else read_list(only),
     )
@@ -73,24 +76,22 @@ def show(
         _show(found)
 
 
-@app.command()
 def prepare(
-    templates: Annotated[
-        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
-    ],
-    labels: Annotated[Path, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
-    only: Names = None,
+    templates: Templates,
+    labels: Labels,
+    only: Only = None,
     keep_all: Annotated[
         bool, typer.Option("--all", help="Keep all photos of a caption; default, one, as in the paper.")
     ] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="List of the photos that remain, for fit --train.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of one photo for each caption.")] = 0,
+    output: Annotated[Path | None, output_option("List of the photos that remain, for fit --train.")] = None,
+    seed: Seed = 0,
     as_json: AsJson = False,
     column: Column = None,
 ) -> None:
-    """Take the photos that can be trained on; say how many each step removed."""
+    """Take the photos that can be trained on; say how many each step removed.
+
+    Example: clip-smu labels prepare templates/ --labels MAAD.csv --only train_list.txt -o prepared.txt
+    """
     from clip_smu.labels.lists import read_list, write_list
     from clip_smu.labels.preparation import prepare as run
     from clip_smu.labels.reading import read_labels
@@ -153,3 +154,9 @@ def _show_steps(report: PreparationReport) -> None:
     write(f"{report.after} of {report.before} photos remain ({kept:.1%})")
     if report.preprocessing:
         write(f"preprocessing, by the card: {report.preprocessing}")
+
+
+app = commands(
+    "Attribute labels: convert other data sets' into MAAD-Face's form, show them, prepare a training set.",
+    {"convert": convert, "show": show, "prepare": prepare},
+)

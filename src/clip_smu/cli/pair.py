@@ -9,23 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.arrays import Float32s
-from clip_smu.cli.options import (
-    Align,
-    Card,
-    Column,
-    Detector,
-    EncoderName,
-    Hide,
-    Jitter,
-    Landmarks,
-    Upsample,
-    store,
-)
+from clip_smu.cli.options import AsJson, Column, EncoderName, Faces, Hide, MethodName, store
 from clip_smu.cli.show import note, note_left_out, show, write
 from clip_smu.errors import InputError, TemplateError
 
 if TYPE_CHECKING:
-    from clip_smu.encoders.encoder import Encoder, EncoderOptions
+    from clip_smu.encoders.encoder import Encoder
     from clip_smu.interpreter.pairing import PairReading
     from clip_smu.interpreter.reader import TemplateReader
     from clip_smu.interpreter.thresholds import Threshold
@@ -44,11 +33,11 @@ _Face = Annotated[
 
 
 def pair(
+    *,
     a: _Face,
     b: _Face,
-    interpreter: Annotated[
-        str, typer.Option("--interpreter", "-i", help="dlib-lfw, or a folder made by clip-smu fit or probe.")
-    ] = "dlib-lfw",
+    method: MethodName = "dlib-lfw",
+    encoder: EncoderName = None,
     threshold: Annotated[
         float | None, typer.Option(help="Cosine from which two templates match; default, the encoder's own.")
     ] = None,
@@ -61,26 +50,21 @@ def pair(
     far: Annotated[float, typer.Option(help="False accept rate that the threshold is chosen for.")] = 1e-3,
     hide: Hide = "",
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    encoder: EncoderName = None,
-    card: Card = None,
-    detector: Detector = None,
-    align: Align = "default",
-    landmarks: Landmarks = None,
-    upsample: Upsample = None,
-    jitter: Jitter = 0,
+    as_json: AsJson = False,
+    faces: Faces,
     column: Column = None,
 ) -> None:
-    """Say whether two faces match, and which attributes speak for it or against it."""
-    from clip_smu.encoders.encoder import EncoderOptions
+    """Say whether two faces match, and which attributes speak for it or against it.
+
+    Example: clip-smu pair a.jpg b.jpg
+    """
     from clip_smu.interpreter.load import load_reader
     from clip_smu.interpreter.pairing import pair as run
 
-    method = load_reader(interpreter)
+    reader = load_reader(method)
     limit = _limit(threshold, calibration, pairs, far, column)
-    options = EncoderOptions(detector, upsample, jitter, align=align, landmarks=landmarks)
-    first, second = _templates(method, (a, b), encoder, card, options, column)
-    found = run(method, first, second, limit, hide=hide)
+    first, second = _templates(reader, (a, b), encoder, faces, column)
+    found = run(reader, first, second, limit, hide=hide)
     if as_json:
         values = found.to_dict()
         write(
@@ -120,8 +104,7 @@ def _templates(
     method: TemplateReader,
     inputs: tuple[str, str],
     encoder: str | None,
-    card_file: Path | None,
-    options: EncoderOptions,
+    faces: Faces,
     column: str | None,
 ) -> list[Float32s]:
     """(d,) of the main face of each input; the encoder is loaded once, if at all."""
@@ -138,9 +121,9 @@ def _templates(
             from clip_smu.encoders.load import load_encoder
             from clip_smu.encoders.locate import card, own_encoder
 
-            name = own_encoder(encoder or method.encoder, card_file)
+            name = own_encoder(encoder or method.encoder, faces.card)
             method.check_templates(card(name), None)
-            model = load_encoder(name, options)
+            model = load_encoder(name, faces.encoder_options())
         found[one] = _photographed(model, one)
     return [found[one] for one in inputs]
 

@@ -9,24 +9,18 @@ import typer
 
 from clip_smu.cli.ends import starts_anew
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import ErrorRate, Name, Overwrite, Seed, TrainingData, output_option
 from clip_smu.cli.show import stage_bars
 
 
 def probe(
-    templates: Annotated[
-        str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")
-    ],
-    labels: Annotated[str, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the probe.")],
-    train: Annotated[str | None, typer.Option(help="List of the photos to fit on; default, all.")] = None,
-    test: Annotated[
-        str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
-    ] = None,
+    *,
+    data: TrainingData,
+    output: Annotated[Path, output_option("Folder for the probe.")],
+    name: Name = None,
     kind: Annotated[
         str, typer.Option("--kind", "-k", help="multi-label, binary, logistic-regression or mlp.")
     ] = "logistic-regression",
-    name: Annotated[str | None, typer.Option(help="Name of the probe; default, the folder's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam; default, the kind's own.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows; default, the kind's own.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Templates a step; default, the kind's own.")] = None,
@@ -40,15 +34,15 @@ def probe(
     unknown: Annotated[
         str, typer.Option(help="mask, or negative: train on unknown labels as if they were no.")
     ] = "mask",
-    error_rate: Annotated[
-        float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
-    ] = 0.10,
+    error_rate: ErrorRate = 0.10,
     folds: Annotated[int, typer.Option(help="Identity folds for calibration.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
-    column: Column = None,
 ) -> None:
-    """Fit classifiers to the templates of one encoder."""
+    """Fit classifiers to the templates of one encoder: the reference that language is measured against.
+
+    Example: clip-smu probe templates/ --labels MAAD.csv --train train_list.txt --test test_list.txt -o my-probe/
+    """
     from importlib.util import find_spec
 
     from clip_smu.errors import MissingExtraError
@@ -63,7 +57,7 @@ def probe(
     )  # fmt: skip
     with starts_anew(output), stage_bars() as progress:
         made = fit_probe(
-            store(templates, column), labels, output,
-            train=train, test=test, config=settings, name=name, overwrite=overwrite, progress=progress,
+            data.store, data.labels, output,
+            train=data.train, test=data.test, config=settings, name=name, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write_fitted(f"{made.name} ({made.kind})", made.evidence, made.provenance, error_rate, output)

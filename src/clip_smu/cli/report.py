@@ -8,15 +8,13 @@ from typing import Annotated
 
 import typer
 
-from clip_smu.cli.options import Hide
+from clip_smu.cli.options import AllowUnfinished, EvidenceSource, Hide, output_option
 from clip_smu.cli.show import write
 
 
 def report(
-    source: Annotated[
-        str, typer.Argument(help="Folder of reproduce, evaluate, fit or probe; or dlib-lfw, which ships.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    source: EvidenceSource,
+    output: Annotated[Path, output_option("File to write.")],
     form: Annotated[
         str | None, typer.Option("--format", help="html or json; default, by the output's suffix.")
     ] = None,
@@ -24,11 +22,12 @@ def report(
     labels_are: Annotated[
         str | None, typer.Option(help="Where the labels come from, in words; stands beside the figures.")
     ] = None,
-    allow_unfinished: Annotated[
-        bool, typer.Option("--allow-unfinished", help="Report what an unfinished run has so far.")
-    ] = False,
+    allow_unfinished: AllowUnfinished = False,
 ) -> None:
-    """Write the evidence as one self-contained file: finding, figures, limits, law, provenance."""
+    """Write the evidence as one self-contained file: finding, figures, limits, law, provenance.
+
+    Example: clip-smu report evaluation/ -o report.html
+    """
     from clip_smu.report import report as run
 
     command = " ".join(["clip-smu", *sys.argv[1:]])

@@ -7,20 +7,25 @@ from typing import Annotated
 
 import typer
 
-from clip_smu.cli.options import Overwrite
+from clip_smu.cli.options import Overwrite, method_option, output_option
 from clip_smu.cli.show import stage_bars, write
 from clip_smu.errors import MissingExtraError
 
 
 def reproduce(
     plan: Annotated[str, typer.Argument(help="lfw, paper-vggface2, celeba, or a TOML file like them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the run.")],
+    output: Annotated[Path, output_option("Folder for the run.")],
     data: Annotated[Path, typer.Option(help="Folder that the plan's file names start in.")] = Path(),
     weights: Annotated[
         Path | None, typer.Option(help="Folder of the plan's ONNX files; default, --data.")
     ] = None,
-    encoders: Annotated[str, typer.Option(help="Only these of the plan's encoders: dlib,mbf ...")] = "",
-    methods: Annotated[str, typer.Option(help="Only these of the plan's methods: attribute,mlp ...")] = "",
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option("--encoder", "-e", help="Only this one of the plan's encoders; may be repeated."),
+    ] = None,
+    method: Annotated[
+        list[str] | None, method_option("Only this one of the plan's methods; may be repeated.")
+    ] = None,
     text_encoder: Annotated[
         str | None,
         typer.Option(help="In place of the plan's CLIP: a name on the Hugging Face Hub, or a local folder."),
@@ -33,7 +38,10 @@ def reproduce(
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Repeat the paper's experiment: templates, fits, probes, evaluation, confounds, erasure, tables, figures."""
+    """Repeat the paper's experiment: templates, fits, probes, evaluation, confounds, erasure, tables, figures.
+
+    Example: clip-smu reproduce lfw --data lfw/ -o run/
+    """
     from importlib.util import find_spec
 
     for package, extra in (("torch", "train"), ("matplotlib", "report")):
@@ -46,15 +54,11 @@ def reproduce(
         plan,
         data=data,
         weights=weights,
-        encoders=_names(encoders),
-        methods=_names(methods),
+        encoders=encoder or [],
+        methods=method or [],
         text_encoder=text_encoder,
     )
     with stage_bars(log=True) as progress:
         made = run(chosen, output, smoke=smoke, overwrite=overwrite, progress=progress)
     write((made.folder / "results.md").read_text(encoding="utf-8").rstrip())
     write(f"{made.done} stages run, {made.kept} kept, {made.seconds:.0f} s; all of it in {made.folder}")
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

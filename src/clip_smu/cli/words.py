@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     pass
 
 
-def words(interpreter: InterpreterName = "dlib-lfw") -> None:
-    """List the words that an interpreter's text encoder was trained on."""
+def words(method: InterpreterName = "dlib-lfw") -> None:
+    """List the words that an interpreter's text encoder was trained on.
+
+    Example: clip-smu words --method my-interpreter/
+    """
     from clip_smu.interpreter.interpreter import load_interpreter
 
-    write("\n".join(sorted(load_interpreter(interpreter).known_words)))
+    write("\n".join(sorted(load_interpreter(method).known_words)))

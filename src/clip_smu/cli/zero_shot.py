@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.fitted import write_fitted
-from clip_smu.cli.options import Column, Overwrite, store
+from clip_smu.cli.options import (
+    Column,
+    ErrorRate,
+    MaybeLabels,
+    Name,
+    Overwrite,
+    Test,
+    Train,
+    output_option,
+    store,
+    templates_option,
+)
 from clip_smu.cli.show import write
 
 if TYPE_CHECKING:
@@ -23,28 +34,25 @@ def zero_shot(
             "transformers, or a name on the Hugging Face Hub."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the interpreter.")],
+    output: Annotated[Path, output_option("Folder for the interpreter.")],
     encoder: Annotated[
         str, typer.Option("--encoder", "-e", help="Encoder whose templates it reads: CLIP's image half.")
     ] = "clip-vit-b32",
     templates: Annotated[
-        str | None, typer.Option(help="Templates to calibrate on; without them no verdict is asserted.")
+        str | None, templates_option("Templates to calibrate on; without them no verdict is asserted.")
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option("--labels", "-l", help="csv or Parquet in the MAAD form.")
-    ] = None,
-    train: Annotated[str | None, typer.Option(help="List of the photos to calibrate on.")] = None,
-    test: Annotated[
-        str | None, typer.Option(help="List of photos of other persons to measure the evidence on.")
-    ] = None,
-    error_rate: Annotated[
-        float, typer.Option(help="Share of wrong verdicts that the thresholds are chosen for.")
-    ] = 0.10,
-    name: Annotated[str | None, typer.Option(help="Name of the interpreter; default, the folder's.")] = None,
+    labels: MaybeLabels = None,
+    train: Train = None,
+    test: Test = None,
+    error_rate: ErrorRate = 0.10,
+    name: Name = None,
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained."""
+    """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained.
+
+    Example: clip-smu zero-shot --text-encoder clip-text/ -o clip-off-the-shelf/
+    """
     from clip_smu.training.zero_shot import zero_shot as run
 
     made = run(

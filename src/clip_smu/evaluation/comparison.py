@@ -209,9 +209,7 @@ def compare(
     first, second = (one if isinstance(one, Evaluation) else read_evaluation(one) for one in (a, b))
     name_a, name_b = _method(first, method_a, "A"), _method(second, method_b, "B")
     if name_a == name_b and (first is second or _one_folder(a, b)):
-        raise InputError(
-            f"the method {name_a} cannot be compared with itself: name two methods (--methods A B)"
-        )
+        raise InputError(f"the method {name_a} cannot be compared with itself: name two methods (-m A -m B)")
     hidden = hidden_names(hide)
     shared = [name for name in first.attributes if name in set(second.attributes) - hidden]
     if not shared:
@@ -328,7 +326,7 @@ def _method(evaluation: Evaluation, name: str | None, side: str) -> str:
     if name is None and len(known) == 1:
         return known[0]
     if name is None:
-        raise InputError(f"{side} holds {len(known)} methods ({', '.join(known)}): say which (--methods A B)")
+        raise InputError(f"{side} holds {len(known)} methods ({', '.join(known)}): say which (-m A -m B)")
     if name not in evaluation.methods:
         raise InputError(f"{side} holds no method {name}: choose from {', '.join(known)}")
     return name

@@ -50,9 +50,9 @@ def called(
         ]
     both = [name for name, count in Counter(called).items() if count > 1]
     if both:
-        raise InputError(f"two methods are called {both[0]}: give each a name of its own (--names a,b)")
+        raise InputError(f"two methods are called {both[0]}: give each a name of its own (--name A --name B)")
     if not all(called):
-        raise InputError("a method has an empty name: give each a name of its own (--names a,b)")
+        raise InputError("a method has an empty name: give each a name of its own (--name A --name B)")
     return called
 
 

@@ -52,7 +52,7 @@ def refuse_trained(names: Sequence[str], labels: Labels, evaluation: Evaluation)
         if both:
             raise LabelError(
                 f"{len(both)} {what} of the training list would be evaluated on, the first is {min(both)}: "
-                "give a list of other persons' photos (--list)"
+                "give a list of other persons' photos (--only)"
             )
     unknown = f"; {unplaced} of its {len(names)} names are of no labelled photo or person" if unplaced else ""
     return f"none of the training list is evaluated on{unknown}"

@@ -21,7 +21,7 @@ A text encoder and calibration that say, in plain language, which of MAAD-Face's
 ({dim} numbers) of the encoder **{encoder}** gives away. Made by `clip-smu fit` (objective `{objective}`).
 
 ```
-clip-smu interpret PHOTO --interpreter {name}
+clip-smu interpret PHOTO --method {name}
 ```
 
 **The labels it was trained and measured on are machine-made** unless you gave it others: a figure below says how

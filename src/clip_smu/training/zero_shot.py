@@ -433,7 +433,7 @@ Made by `clip-smu zero-shot`. The text encoder's own licence and terms of use ho
 model card of CLIP calls facial recognition out of scope.
 
 ```
-clip-smu interpret PHOTO --interpreter {name}
+clip-smu interpret PHOTO --method {name}
 ```
 
 A reading is what a *template* gives away, not a fact about a person.
