@@ -6,10 +6,9 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pytest
@@ -20,16 +19,8 @@ import clip_smu
 from clip_smu.cli import app
 from clip_smu.cli.commands import OLD_NAMES, commands
 from clip_smu.cli.options import Alignment, Faces
+from command_tree import every_command
 from faces import dlib_like
-
-
-def every_command(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Name and command, of all groups."""
-    command = command or typer.main.get_command(app)
-    for part, one in getattr(command, "commands", {}).items():
-        yield from every_command(one, f"{name} {part}".strip())
-    if not hasattr(command, "commands"):
-        yield name, command
 
 
 def test_an_option_is_called_the_same_everywhere() -> None:

@@ -52,11 +52,11 @@ def confounds(
         str | None,
         typer.Option(help="For the control task: list of photos of persons that were not evaluated."),
     ] = None,
-    strength: Annotated[
+    inverse_regularisation: Annotated[
         float | None,
         typer.Option(help="C of the control task's logistic regressions; default, each attribute's best."),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Tosses of all coins in the control task.")] = 5,
+    tosses: Annotated[int, typer.Option(min=1, help="Tosses of all coins in the control task.")] = 5,
     top: Annotated[int, typer.Option(min=1, help="Attributes to show: those that drop most.")] = 10,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -75,7 +75,7 @@ def confounds(
             ConfoundsConfig(
                 within.split(","), controls.split(","), hide, bins,
                 ControlData.of(None if templates is None else store(templates, column), labels, train),
-                strength, rounds, seed,
+                inverse_regularisation, tosses, seed,
             ),
             overwrite=overwrite, progress=progress,
         )  # fmt: skip

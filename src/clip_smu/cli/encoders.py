@@ -99,7 +99,7 @@ def convert(
 ) -> None:
     """Turn an official checkpoint into ONNX and a card; accepted only if both give the same numbers.
 
-    It is called ARCHITECTURE-XXXXXXXX, by the first digits of the checkpoint's sha256: two checkpoints, two names.
+    It is called by its architecture and the first eight digits of the checkpoint's sha256: two checkpoints, two names.
 
     Example: clip-smu encoders convert adaface_ir50_ms1mv2.ckpt --architecture adaface-ir50
     """
