@@ -536,7 +536,7 @@ def test_the_command(
         [
             "clip-smu", "confounds", str(world / "evaluation"), "--method", "language", "--within", "Male,Smiling",
             "--templates", str(world / "templates.parquet"), "--labels", str(world / "labels.csv"),
-            "--train", str(world / "train.txt"), "--rounds", "1", "--strength", "0.1", "--top", "3",
+            "--train", str(world / "train.txt"), "--tosses", "1", "--inverse-regularisation", "0.1", "--top", "3",
             "-o", str(tmp_path / "out"),
         ],
     )  # fmt: skip
