@@ -28,7 +28,7 @@ from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.metrics.logistic import fit_logistic, sweep_strength
+from clip_smu.metrics.logistic import choose_c, fit_logistic
 
 STRENGTHS = np.logspace(-4, 2, 7)
 BAR = 10.0
@@ -67,7 +67,7 @@ def main() -> None:
             report(f"C = {c:g}", contenders, options.repeats, lambda found: areas(found, x_test, y_test))
         if options.sweep:
             contenders = {
-                "ours": lambda: sweep_strength(x, y, people, STRENGTHS, 3, 0, tolerance=options.tolerance),
+                "ours": lambda: choose_c(x, y, people, STRENGTHS, 3, 0, tolerance=options.tolerance),
                 "scikit-learn": lambda: sweep_one_by_one(x, y, people, options.tolerance),
             }
             report(
@@ -118,7 +118,7 @@ def one_by_one(x: np.ndarray, y: np.ndarray, c: float, tolerance: float) -> tupl
 
 
 def sweep_one_by_one(x: np.ndarray, y: np.ndarray, people: list[str], tolerance: float) -> np.ndarray:
-    """(K,) best C by the AUC of all held-out folds together, as `sweep_strength`."""
+    """(K,) best C by the AUC of all held-out folds together, as `choose_c`."""
     fold_of = identity_folds(people, 3, 0)
     scores = np.zeros((len(STRENGTHS), *y.shape))
     for fold in range(3):

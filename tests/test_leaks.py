@@ -29,7 +29,7 @@ from clip_smu.labels.lists import write_list
 from clip_smu.labels.writing import write_labels
 from clip_smu.metrics import logistic
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.metrics.logistic import sweep_strength
+from clip_smu.metrics.logistic import choose_c
 from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
@@ -255,15 +255,15 @@ def test_sweep_does_not_choose_what_learns_persons_by_heart() -> None:
     of_person = truth.reshape(40, 10, 47).mean(axis=1) + rng.normal(size=(40, 47))
     known = np.where(of_person > 0, 1, -1).repeat(10, axis=0).astype(np.int8)
     tried = [0.0001, 0.001, 0.01, 0.1, 1.0]
-    assert (sweep_strength(x, known, faces.identities, tried) == 1.0).mean() < 0.6
-    assert (sweep_strength(x, known, [""] * len(x), tried) == 1.0).mean() > 0.9
+    assert (choose_c(x, known, faces.identities, tried) == 1.0).mean() < 0.6
+    assert (choose_c(x, known, [""] * len(x), tried) == 1.0).mean() > 0.9
 
 
 def test_sweep_scores_no_coin(monkeypatch: pytest.MonkeyPatch) -> None:
     """The AUCs that it chooses by, whatever their form (of a fold or of all), are those of chance."""
     faces, labels = coin_faces(60, seed=3)
     calls = watch(monkeypatch, logistic, "auc")
-    sweep_strength(faces.vectors, labels.values, faces.identities, [0.01])
+    choose_c(faces.vectors, labels.values, faces.identities, [0.01])
     areas = np.array([made.value for made in calls.made])
     errors = np.full(47, np.sqrt(61 / (12 * 30 * 30)))  # of 30 persons with and 30 without
     assert is_chance(np.nanmean(areas, axis=0).tolist(), errors.tolist())

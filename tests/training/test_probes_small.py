@@ -20,7 +20,7 @@ from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc, delong
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.metrics.logistic import fit_logistic, sweep_strength
+from clip_smu.metrics.logistic import choose_c, fit_logistic
 from clip_smu.metrics.persons import persons_apart
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
@@ -56,7 +56,7 @@ def test_a_logistic_probe_by_hand(tmp_path: Path) -> None:
     np.testing.assert_allclose(probe.centre, mean, atol=1e-6)
     np.testing.assert_allclose(probe.scale, spread, atol=1e-6)
     whole = ((units - mean) / spread).astype(np.float32)
-    strength = sweep_strength(whole, labels.values, faces.identities, SMALL.strengths, seed=3)
+    strength = choose_c(whole, labels.values, faces.identities, SMALL.strengths, seed=3)
     assert probe.provenance["strength"] == strength.tolist()
     weights, bias = fit_logistic(whole, labels.values, strength)
     np.testing.assert_allclose(probe.layers[0][0], weights.T, atol=1e-3)

@@ -39,7 +39,7 @@ from clip_smu.labels.labels import Labels
 from clip_smu.labels.reading import read_labels
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.metrics.logistic import STRENGTHS, fit_logistic, sweep_strength
+from clip_smu.metrics.logistic import C_GRID, choose_c, fit_logistic
 from clip_smu.metrics.persons import count_persons, require_persons
 from clip_smu.storage.digests import bytes_digest, json_digest
 from clip_smu.storage.files import storage_errors
@@ -95,7 +95,7 @@ class ProbeConfig:
     dropout: float = 0.5
     networks: int = 1
     patience: int = 8
-    strengths: tuple[float, ...] = STRENGTHS
+    strengths: tuple[float, ...] = C_GRID
     unknown: str = "mask"
     folds: int = 5
     error_rate: float = 0.10
@@ -318,7 +318,7 @@ def _fit(
     strength = None
     if config.kind == "logistic-regression":
         tell("strength")(0, 1)
-        strength = sweep_strength(whole.x, taught, people, config.strengths, seed=config.seed)
+        strength = choose_c(whole.x, taught, people, config.strengths, seed=config.seed)
         tell("strength")(1, 1)
     train = KINDS[config.kind].train
     most = _given(config.epochs)

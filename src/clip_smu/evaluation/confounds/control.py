@@ -21,7 +21,7 @@ from clip_smu.arrays import Bools, Float32s, Float64s, Indices, Int8s
 from clip_smu.errors import InputError
 from clip_smu.evaluation.confounds.areas import areas
 from clip_smu.metrics import AucInterval
-from clip_smu.metrics.logistic import fit_logistic, sweep_strength
+from clip_smu.metrics.logistic import choose_c, fit_logistic
 from clip_smu.metrics.persons import in_both, person_numbers
 
 ROUNDS = 5
@@ -136,7 +136,7 @@ def control_task(
         if progress is not None:
             progress("strengths of the probes", 0, 1)
         x = _standardised(vectors, np.flatnonzero(in_train))[in_train]
-        strengths = sweep_strength(x, train.labels, train.identities, seed=seed)
+        strengths = choose_c(x, train.labels, train.identities, seed=seed)
         if progress is not None:
             progress("strengths of the probes", 1, 1)
     else:
