@@ -19,8 +19,7 @@ from clip_smu.evaluation import Evaluation, write_evaluation
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.report import report
 from clip_smu.report.findings import level, of_attribute, pairs_of_100
-from clip_smu.report.frames import LAW
-from clip_smu.report.markup import el, table
+from clip_smu.report.law import law
 from clip_smu.report.sources import read_source
 from clip_smu.words.attributes import NAMES, SENSITIVE, by_name, resolve
 from made_run import made_evaluation, write_run
@@ -391,8 +390,6 @@ def test_text_is_escaped(tmp_path: Path) -> None:
     text = made.path.read_text(encoding="utf-8")
     assert "<script" not in text
     assert "&lt;script&gt;" in text
-    assert el("p", "a<b", title='"') == '<p title="&quot;">a&lt;b</p>'
-    assert '<th scope="row">&lt;x&gt;</th>' in table(("a", "b"), [("<x>", "y")])
 
 
 @pytest.mark.parametrize(
@@ -414,7 +411,7 @@ def test_sentences_do_not_round_up_to_certainty() -> None:
 
 
 def test_law_names_the_provisions_of_the_brief() -> None:
-    articles = {(row.act, row.article) for row in LAW}
+    articles = {(row.act, row.article) for row in law().provisions}
     for act, part in (
         ("GDPR", "4(14)"),
         ("GDPR", "9(1)"),
@@ -423,3 +420,29 @@ def test_law_names_the_provisions_of_the_brief() -> None:
         ("AI Act", "50(3)"),
     ):
         assert any(act == one and part in article for one, article in articles)
+
+
+def test_the_texts_are_whole_and_an_edited_place_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from clip_smu.report import law as room
+
+    whole = law()
+    assert len({(row.act, row.article) for row in whole.provisions}) == len(whole.provisions) >= 10
+    assert [row.principle for row in whole.principles] == [
+        "Explanation", "Meaningful", "Explanation accuracy", "Knowledge limits",
+    ]  # fmt: skip
+    broken = {"note": "n", "label_limits": ["l"], "provisions": [{"act": "GDPR", "article": "", "says": "s"}]}
+    monkeypatch.setattr(room, "read_toml", lambda *_: broken)
+    law.cache_clear()
+    with pytest.raises(InputError, match=r"the texts of a report in .*law\.toml: at provisions\[0\]"):
+        law()
+    law.cache_clear()
+
+
+def test_every_section_has_a_template_and_no_other_lies_about() -> None:
+    from importlib.resources import files
+
+    from clip_smu.report.page import SECTIONS
+
+    there = {file.name for file in files("clip_smu.report").joinpath("templates").iterdir()}
+    parts = {"page.html", "header.html", "macros.html", "bar.html", "report.css"}
+    assert there == parts | {f"{key}.html" for key, _ in SECTIONS}

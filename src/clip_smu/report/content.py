@@ -12,14 +12,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
 from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
 from clip_smu.interpreter.interpreter import DEFAULT
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.report import findings, frames
+from clip_smu.report import findings
 from clip_smu.report.figures.qualitative import encoded_readings
 from clip_smu.report.figures.series import AucSeries, auc_series, method_series, way_of
+from clip_smu.report.law import law, principles
 from clip_smu.report.provenance import provenance_of, short
 from clip_smu.report.sources import Source
 from clip_smu.report.supplements import comparisons_of, conditional_of, confounds_of, erasures_of
@@ -82,13 +85,13 @@ def gather(
         "confounds": confounds_of(source.confounds, hidden),
         "erasure": erasures_of(source.erasures, hidden),
         "photos": _photos(source, lead),
-        "label_limits": list(frames.LABEL_LIMITS),
+        "label_limits": list(law().label_limits),
     }
     for card in content["attributes"]:
         card["sentence"] = findings.of_attribute(card)
     content["finding"] = findings.sentences(content)
-    content["principles"] = frames.principles(content)
-    content["law"] = {"note": frames.NOT_ADVICE, "provisions": [_provision(row) for row in frames.LAW]}
+    content["principles"] = principles(content)
+    content["law"] = {"note": law().note, "provisions": msgspec.to_builtins(list(law().provisions))}
     content["absent"] = _absent(source, content)
     content["provenance"] = [
         {"of": of, "what": what, "value": value} for of, what, value in provenance_of(source, hidden)
@@ -334,10 +337,6 @@ def _absent(source: Source, content: Values) -> list[dict[str, str]]:
     say(content["confounds"], "confounds: what is read from what", f"{of_run}clip-smu confounds")
     say(content["erasure"], "erasure: whether recognition uses an attribute", f"{of_run}clip-smu erase")
     return missing  # fmt: skip
-
-
-def _provision(row: frames.Provision) -> dict[str, str]:
-    return {"act": row.act, "article": row.article, "says": row.says, "here": row.here}
 
 
 def _clean(value: Any) -> Any:

@@ -24,7 +24,6 @@ from clip_smu.report.figures import (
     slope_chart,
 )
 from clip_smu.report.figures.curves import DEFAULT_ATTRIBUTES
-from clip_smu.report.markup import Html
 from clip_smu.report.sources import Source
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _SLOPES = 3
 
 
-def draw(source: Source, content: Values) -> dict[str, Html]:
+def draw(source: Source, content: Values) -> dict[str, str]:
     """Name → SVG: ``overview``, and, where the source has what they need, ``roc``, ``reliability``, ``read-from`` and
     ``slope-N`` of the N-th comparison.
 
@@ -57,7 +56,7 @@ def draw(source: Source, content: Values) -> dict[str, Html]:
         if np.isfinite(matrix).any():
             names, told = found["read_from"]["attributes"], most_told(matrix)
             made["read-from"] = read_from_map(matrix[:, told], names, [names[k] for k in told])
-    return {name: Html(as_svg(figure, prefix=name)) for name, figure in made.items()}
+    return {name: as_svg(figure, prefix=name) for name, figure in made.items()}
 
 
 def slopes(content: Values) -> list[int]:

@@ -1,16 +1,41 @@
-"""The report as one HTML file: no network, no script; light, dark and on paper."""
+"""The report as one HTML file: no network, no script; light, dark and on paper. Its words and looks: ``templates/``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
 
-from clip_smu.report import cards, relations, sections
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
 from clip_smu.report.content import Values
-from clip_smu.report.markup import Html, el, join
+from clip_smu.report.figures.qualitative import MARKS
+from clip_smu.report.findings import LEVELS, percent
+from clip_smu.report.supplements import sentence_of
+from clip_smu.words.attributes import by_name
+
+SECTIONS = (
+    ("finding", "The finding"),
+    ("measured", "What was measured"),
+    ("overview", "All attributes at a glance"),
+    ("methods", "Ways of reading"),
+    ("attributes", "Evidence, attribute by attribute"),
+    ("photos", "Single photos"),
+    ("curves", "Curves"),
+    ("comparisons", "Comparisons"),
+    ("confounds", "Read from what? Confounds"),
+    ("erasure", "Encoded, or used? Erasure"),
+    ("labels", "Limits of the labels"),
+    ("principles", "Four principles of explainable AI (NIST IR 8312)"),
+    ("law", "Where the law restricts such readings"),
+    ("words", "Words"),
+    ("provenance", "Provenance"),
+)
+"""Template (``templates/KEY.html``) and heading of each section, in order."""
 
 
-def render(content: Values, drawings: Mapping[str, Html], dark_rules: str) -> str:
+def render(content: Values, drawings: Mapping[str, str], dark_rules: str) -> str:
     """The page.
 
     Args:
@@ -18,40 +43,71 @@ def render(content: Values, drawings: Mapping[str, Html], dark_rules: str) -> st
         drawings: name → SVG.
         dark_rules: CSS that recolours the drawings in dark mode.
     """
-    parts = [
-        ("finding", "The finding", sections.finding(content)),
-        ("measured", "What was measured", sections.measured(content)),
-        ("overview", "All attributes at a glance", sections.overview(content, drawings)),
-        ("methods", "Ways of reading", sections.methods(content)),
-        ("attributes", "Evidence, attribute by attribute", cards.attributes(content)),
-        ("photos", "Single photos", sections.photos(content)),
-        ("curves", "Curves", relations.curves(drawings)),
-        ("comparisons", "Comparisons", relations.comparisons(content, drawings)),
-        ("confounds", "Read from what? Confounds", relations.confounds(content, drawings)),
-        ("erasure", "Encoded, or used? Erasure", relations.erasure(content)),
-        ("labels", "Limits of the labels", sections.labels(content)),
-        ("principles", "Four principles of explainable AI (NIST IR 8312)", sections.principles(content)),
-        ("law", "Where the law restricts such readings", sections.law(content)),
-        ("words", "Words", sections.words()),
-        ("provenance", "Provenance", sections.provenance(content)),
-    ]
-    contents = el("ol", [el("li", el("a", title, href=f"#{key}")) for key, title, _ in parts])
-    body = [
-        el("a", "Skip to the finding", href="#finding", class_="skip"),
-        sections.header(content),
-        el("nav", el("h2", "Contents", class_="small"), contents, aria_label="Contents"),
-        el("main", [el("section", el("h2", title, id=f"{key}-title"), part, id=key, aria_labelledby=f"{key}-title")
-                    for key, title, part in parts]),
-        sections.footer(content),
-    ]  # fmt: skip
-    style = files("clip_smu").joinpath("report/report.css").read_text(encoding="utf-8")
-    style += f"@media screen and (prefers-color-scheme: dark) {{{dark_rules}}}"
-    head = [
-        el("meta", charset="utf-8"),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="generator", content=f"clip-smu {content['made']['clip_smu']}"),
-        el("title", content["title"]),
-        el("style", Html(style)),
-    ]
-    return "<!doctype html>\n" + join([el("html", el("head", head), el("body", body), lang="en")]) + "\n"
+    page = _environment().get_template("page.html")
+    return page.render(
+        content=content,
+        drawings={name: Markup(svg) for name, svg in drawings.items()},
+        dark_rules=Markup(dark_rules),
+        sections=SECTIONS,
+        levels=LEVELS,
+        marks=MARKS,
+    )
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("clip_smu.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "label": lambda name: by_name(name).label,
+        "percent": percent,
+        "figure": figure,
+        "interval": interval,
+        "thousands": lambda number: f"{number:,}",
+        "in_a_sentence": sentence_of,
+        "best_first": _best_first,
+        "most_readable_first": _most_readable_first,
+        "encoders_first": _encoders_first,
+        "by_source": _by_source,
+        "command_for": _command_for,
+    }
+    return made
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """An AUC as the page writes it."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def interval(row: Values, digits: int = 3) -> str:
+    """An AUC with its interval."""
+    auc, low, high = (figure(row[key], digits) for key in ("auc", "low", "high"))
+    return auc if row["low"] is None or row["high"] is None else f"{auc} ({low} to {high})"
+
+
+def _best_first(methods: Sequence[Values]) -> list[Values]:
+    return sorted(methods, key=lambda row: (row["encoder"], -(row["auc"] or 0)))
+
+
+def _most_readable_first(cards: Sequence[Values]) -> list[Values]:
+    return sorted(cards, key=lambda card: (card["auc"] is None, -(card["auc"] or 0)))
+
+
+def _encoders_first(comparisons: Sequence[Values]) -> list[Values]:
+    return sorted(comparisons, key=lambda row: (row["encoder_a"] == row["encoder_b"], row["encoder_a"]))
+
+
+def _by_source(provenance: Sequence[Values]) -> list[tuple[str, list[Values]]]:
+    return [(of, list(rows)) for of, rows in groupby(provenance, key=lambda row: row["of"])]
+
+
+def _command_for(content: Values, what: str) -> Any:
+    """The command that adds a part that the report does not have."""
+    return next(
+        (row["how"] for row in content["absent"] if row["what"].startswith(what)), "clip-smu reproduce"
+    )
