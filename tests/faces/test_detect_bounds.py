@@ -96,11 +96,12 @@ def test_the_cnn_looks_at_a_smaller_copy(photo: Pixels, monkeypatch: pytest.Monk
 
 def test_mtcnn_halves_what_it_cannot_sum(photo: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx")
-    from clip_smu.faces import mtcnn as module
+    from clip_smu.faces import mtcnn_resampling
+    from clip_smu.faces.mtcnn import MTCNN
 
-    detector = module.MTCNN()
+    detector = MTCNN()
     ((usual,),) = detector.detect([photo])
-    monkeypatch.setattr(module, "_WHOLE_PIXELS", photo.shape[0] * photo.shape[1] - 1)
+    monkeypatch.setattr(mtcnn_resampling, "_WHOLE_PIXELS", photo.shape[0] * photo.shape[1] - 1)
     ((found,), (face,)) = detector.detect([photo, photo[:400]])  # the second is small enough
     assert overlap(found, usual) > 0.8
     np.testing.assert_allclose(found.landmarks, usual.landmarks, atol=4)

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from clip_smu.errors import EncoderError, InputError, MissingExtraError
-from clip_smu.faces import mtcnn, mtcnn_nets
+from clip_smu.faces import mtcnn, mtcnn_boxes, mtcnn_nets, mtcnn_pyramid, mtcnn_resampling
 from clip_smu.faces.detection import Detection, order
 from clip_smu.faces.mtcnn import MTCNN
 from places import ROOT
@@ -300,9 +300,11 @@ def test_pieces_of_a_level_change_nothing(
 def test_a_large_photo_is_searched_for_larger_faces(
     detector: MTCNN, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert max(detector._scales(3000, 4000)) == pytest.approx((4_000_000 / 12_000_000) ** 0.5)
-    assert max(detector._scales(2000, 3000)) == 12 / 20
-    monkeypatch.setattr(mtcnn, "_LEVEL_PIXELS", 90 * 90)  # as if 512 were large: faces from 68 pixels
+    assert max(mtcnn_pyramid.scales_of(3000, 4000, 20, 0.709)) == pytest.approx(
+        (4_000_000 / 12_000_000) ** 0.5
+    )
+    assert max(mtcnn_pyramid.scales_of(2000, 3000, 20, 0.709)) == 12 / 20
+    monkeypatch.setattr(mtcnn_pyramid, "_LEVEL_PIXELS", 90 * 90)  # as if 512 were large: faces from 68 pixels
     (face,) = detector.detect([photo])[0]
     assert np.abs(np.array(face.box) - [181.05, 62.16, 267.75, 172.05]).max() < 10
 
@@ -357,15 +359,17 @@ def bin_means(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def test_resampling_is_the_mean_over_whole_pixels(photo: np.ndarray) -> None:
     photos = [photo[:67, :90], photo[200:267, 200:290]]
-    sums = mtcnn._cumulative(photos)
+    sums = mtcnn_resampling.cumulative(photos)
     for height, width in ((41, 55), (13, 12), (67, 90), (80, 130)):
-        small = mtcnn._shrink(sums, mtcnn._bins(67, height), mtcnn._bins(90, width))
+        small = mtcnn_resampling.shrink(
+            sums, mtcnn_resampling.bins(67, height), mtcnn_resampling.bins(90, width)
+        )
         for ours, pixels in zip(small, photos, strict=True):
             np.testing.assert_allclose(ours, bin_means(pixels, height, width), rtol=1e-5)
     owner = np.array([0, 1, 1, 0])
     y1, y2, x1, x2 = np.array([[0, 67, 0, 90], [5, 29, 11, 35], [60, 67, 3, 9], [66, 67, 89, 90]]).T
     for side in (24, 48):
-        crops = mtcnn._crops(sums, owner, y1, y2, x1, x2, side)
+        crops = mtcnn_resampling.crops(sums, owner, y1, y2, x1, x2, side)
         assert crops.dtype == np.float32
         for i, ours in enumerate(crops):
             box = photos[owner[i]][y1[i] : y2[i], x1[i] : x2[i]]
@@ -375,16 +379,16 @@ def test_resampling_is_the_mean_over_whole_pixels(photo: np.ndarray) -> None:
 def test_sums_that_pass_32_bits_still_give_means() -> None:
     white = np.full((2900, 3000, 3), 255, np.uint8)
     white[2800:2850, 2900:2950] = 40
-    sums = mtcnn._cumulative([white])
+    sums = mtcnn_resampling.cumulative([white])
     assert sums[0, -1, -1, 0] != 255 * 2900 * 3000 - 215 * 50 * 50  # wrapped around
     box = [np.array([k]) for k in (0, 2800, 2850, 2900, 2950)]
-    np.testing.assert_allclose(mtcnn._crops(sums, *box, 24), 40, rtol=1e-6)
+    np.testing.assert_allclose(mtcnn_resampling.crops(sums, *box, 24), 40, rtol=1e-6)
 
 
 @pytest.mark.parametrize("block", [7, 512])
 @pytest.mark.parametrize("kind", ["iou", "smaller"])
 def test_suppression_equals_the_slow_loop(kind: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mtcnn, "_NMS_BLOCK", block)
+    monkeypatch.setattr(mtcnn_boxes, "_NMS_BLOCK", block)
     rng = np.random.default_rng(5)
     corner = rng.integers(0, 60, (300, 2)) / 2
     boxes = np.concatenate([corner, corner + rng.integers(10, 60, (300, 2)) / 2], axis=1).astype(np.float32)
@@ -402,8 +406,8 @@ def test_suppression_equals_the_slow_loop(kind: str, block: int, monkeypatch: py
     for i in sorted(range(300), key=lambda i: (owner[i], -scores[i])):
         if all(owner[i] != owner[k] or overlap(boxes[i], boxes[k]) <= 0.5 for k in expected):
             expected.append(i)
-    measure = mtcnn._iou if kind == "iou" else mtcnn._overlap_of_smaller
-    assert mtcnn._suppress(boxes, scores, owner, 0.5, measure).tolist() == expected
+    measure = mtcnn_boxes.iou if kind == "iou" else mtcnn_boxes.overlap_of_smaller
+    assert mtcnn_boxes.suppress(boxes, scores, owner, 0.5, measure).tolist() == expected
     assert 10 < len(expected) < 200
 
 
