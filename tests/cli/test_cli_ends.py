@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import re
@@ -11,18 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clip_smu import cli
-from clip_smu.cli import ends, show
+from clip_smu.cli import ends
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.templates.shards import save_templates
 from faces import dlib_like
+from waiting import wait_for
 
 RUN = [sys.executable, "-c", "from clip_smu.cli import main\nif __name__ == '__main__': main()"]
 STOPPED = "clip-smu: stopped; run the same command again to go on"
@@ -61,7 +60,7 @@ def told_of(errors: str) -> list[str]:
 DEAF = """
 import sys, time
 from clip_smu import cli
-from clip_smu.cli import ends
+from clip_smu.cli import ends, signals
 class Swallows:
     def __del__(self):
         print("ready", flush=True)
@@ -81,7 +80,7 @@ def deaf_call():  # one call of native code, as a long product of matrices
     import hashlib
     print("ready", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1_000_000_000)
-ends._PATIENCE_S = 2.0
+signals.PATIENCE_S = 2.0
 sys.unraisablehook = lambda _: None
 sys.exit(ends.run(globals()[sys.argv[1]]))
 """
@@ -203,13 +202,6 @@ def group(leader: int) -> list[int]:
         if int(fields[2]) == leader and fields[0] != "Z":
             found.append(int(entry.parent.name))
     return found
-
-
-def wait_for(true: Callable[[], bool], most_s: float = 60.0) -> None:
-    end = time.monotonic() + most_s
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 # ---------------------------------------------------------------- standard output
@@ -339,109 +331,3 @@ def test_command_lines_that_cannot_be_parsed(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(SystemExit) as stop:
             cli.main()
         assert stop.value.code == 2
-
-
-# ---------------------------------------------------------------- where a job is
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def strftime(self, _: str) -> str:
-        return "12:34:56"
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
-    clock = _Clock()
-    monkeypatch.setattr(show, "time", clock)
-    return clock
-
-
-def test_the_time_left_is_that_of_the_work_not_of_what_was_there(clock: _Clock) -> None:
-    pulse = show._Pulse()
-    assert pulse.line(clock.now) == "at work"
-    pulse.tell("photos", 0, 10_000)
-    clock.now += 1
-    pulse.tell("photos", 5000, 10_000)  # a resumed job: there before
-    clock.now += 100
-    pulse.tell("photos", 6000, 10_000)
-    assert pulse.line(clock.now) == "photos: 6,000 of 10,000 (60%), about 7 min left"
-    pulse.tell("fold 1 of 2", 0, 300)
-    clock.now += 60
-    pulse.tell("fold 1 of 2", 30, 300)
-    assert pulse.line(clock.now) == "fold 1 of 2: 30 of 300 (10%), about 9 min left"
-    pulse.tell("strength", 0, 1)
-    clock.now += 45
-    assert pulse.line(clock.now) == "strength: at it for 45 s"
-    pulse.tell("bytes", 1 << 20, None)
-    assert pulse.line(clock.now) == "bytes: 1,048,576, at it for 1 s"
-
-
-def test_how_long_a_long_job_takes_is_told_once_after_its_first_seconds(
-    clock: _Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", told)
-    pulse = show._Pulse()
-    pulse.tell("photos", 0, 13_233)
-    for second in range(60):
-        clock.now += 1
-        if second >= 5:  # five seconds for the model
-            pulse.tell("photos", 233 + 20 * (second - 4), 13_233)
-        if second == 6:
-            assert not told.getvalue()
-    assert told.getvalue() == "12:34:56 about 11 min for 13,233 photos\n"
-
-
-def test_how_long_a_fit_takes_is_that_of_all_trainings(
-    clock: _Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from clip_smu.training.fit import _overall
-
-    told = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", told)
-    pulse = show._Pulse()
-    tell = _overall(pulse.tell, 6, 1000)
-    for step in range(200, 300):  # it goes on at 200
-        tell("fold 1 of 5", step, 1000)
-        clock.now += 0.1
-    assert told.getvalue() == "12:34:56 about 10 min for all trainings\n"
-    assert pulse.line(clock.now).startswith("fold 1 of 5: 299 of 1,000 (30%), about 71 s left")
-
-
-def test_a_short_job_foretells_nothing(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", told)
-    pulse = show._Pulse()
-    for done in range(120):
-        pulse.tell("photos", done, 120)
-        clock.now += 0.1
-    assert not told.getvalue()
-
-
-@pytest.mark.parametrize("bars", [show.stage_bars, lambda: show.progress_bar("photos", 100)])
-def test_without_a_terminal_a_line_comes_whatever_the_job_does(
-    bars: Callable[..., object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", told)
-    monkeypatch.setattr(show, "FIRST_S", 0.05)
-    monkeypatch.setattr(show, "EVERY_S", 0.05)
-    with show.pulse():
-        wait_for(lambda: told.getvalue().count("at work\n") >= 2)
-        with bars() as advance:  # type: ignore[attr-defined]
-            if bars is show.stage_bars:
-                advance("folds", 1, 5)
-                wait_for(lambda: "folds: 1 of 5 (20%)" in told.getvalue())
-            else:
-                advance(40)
-                wait_for(lambda: "photos: 40 of 100 (40%)" in told.getvalue())
-    assert all(re.match(r"\d\d:\d\d:\d\d \S", line) for line in told.getvalue().splitlines())
-    before = told.getvalue()
-    time.sleep(0.2)
-    assert told.getvalue() == before  # and no more of it when the job is done

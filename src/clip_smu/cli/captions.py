@@ -19,7 +19,8 @@ from clip_smu.cli.options import (
     output_option,
     store,
 )
-from clip_smu.cli.show import note, progress_bar, show, write
+from clip_smu.cli.progress import progress_bar
+from clip_smu.cli.show import note, show, write
 from clip_smu.errors import InputError
 from clip_smu.storage.escaping import visible
 

@@ -20,7 +20,8 @@ from clip_smu.cli.options import (
     store,
     templates_option,
 )
-from clip_smu.cli.show import note, show, stage_bars, write
+from clip_smu.cli.progress import stage_bars
+from clip_smu.cli.show import note, show, write
 
 if TYPE_CHECKING:
     import numpy as np

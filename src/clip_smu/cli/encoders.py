@@ -11,7 +11,8 @@ import typer
 
 from clip_smu.cli.commands import commands
 from clip_smu.cli.options import Alignment, AsJson, Card, EncoderArgument, Photos, Seed
-from clip_smu.cli.show import byte_bar, note, note_left_out, progress_bar, write
+from clip_smu.cli.progress import byte_bar, progress_bar
+from clip_smu.cli.show import note, note_left_out, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:

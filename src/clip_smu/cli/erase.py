@@ -18,7 +18,8 @@ from clip_smu.cli.options import (
     output_option,
     store,
 )
-from clip_smu.cli.show import show, stage_bars, write
+from clip_smu.cli.progress import stage_bars
+from clip_smu.cli.show import show, write
 
 if TYPE_CHECKING:
     from clip_smu.evaluation.erasure import Erasure, Reread

@@ -25,7 +25,8 @@ from clip_smu.cli.options import (
     store,
     templates_option,
 )
-from clip_smu.cli.show import note, show, stage_bars, write, write_csv
+from clip_smu.cli.progress import stage_bars
+from clip_smu.cli.show import note, show, write, write_csv
 from clip_smu.storage.documents import finite
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from clip_smu.cli.options import Faces, Overwrite, Photos, output_option
-from clip_smu.cli.show import note_left_out, progress_bar, write
+from clip_smu.cli.progress import progress_bar
+from clip_smu.cli.show import note_left_out, write
 from clip_smu.errors import InputError
 
 

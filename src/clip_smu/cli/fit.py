@@ -9,7 +9,7 @@ import typer
 
 from clip_smu.cli.fitted import write_fitted
 from clip_smu.cli.options import Check, ErrorRate, Name, Overwrite, Seed, TrainingData, output_option
-from clip_smu.cli.show import stage_bars
+from clip_smu.cli.progress import stage_bars
 
 
 def fit(

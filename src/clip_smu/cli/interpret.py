@@ -25,7 +25,8 @@ from clip_smu.cli.options import (
     output_option,
     store,
 )
-from clip_smu.cli.show import csv_rows, progress_bar, show, write
+from clip_smu.cli.progress import progress_bar
+from clip_smu.cli.show import csv_rows, show, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from clip_smu.cli.options import Overwrite, method_option, output_option
-from clip_smu.cli.show import stage_bars, write
+from clip_smu.cli.progress import stage_bars
+from clip_smu.cli.show import write
 from clip_smu.errors import MissingExtraError
 
 
