@@ -21,10 +21,7 @@ from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.encoders.preprocessing_check import check_preprocessing
 from clip_smu.encoders.swinface_heads import HEAD_COLUMNS, HEADS
 from clip_smu.errors import InputError
-from clip_smu.metrics.verification import (
-    Pairs,
-    pairs_of_identities,
-)
+from clip_smu.metrics.pairs import Pairs, pairs_of_identities
 from clip_smu.photos import iter_photos
 from clip_smu.photos.wanted import find_photos
 from toy_network import RIGHT, SIDE, make_network, make_people

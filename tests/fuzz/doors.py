@@ -51,7 +51,7 @@ def labels(data: bytes, folder: Path) -> None:
     from clip_smu.faces.landmarks import read_landmarks
     from clip_smu.labels.lists import read_list
     from clip_smu.labels.reading import read_labels
-    from clip_smu.metrics.verification import read_pairs
+    from clip_smu.metrics.pairs import read_pairs
 
     name, rest = kind_of("labels", data)
     file = _written(folder / name, rest)

@@ -10,7 +10,7 @@ import pytest
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.interpreter.thresholds import find_threshold, rows_of
-from clip_smu.metrics.verification import Pairs
+from clip_smu.metrics.pairs import Pairs
 from clip_smu.templates import Templates
 
 DLIB = card("dlib")

@@ -12,13 +12,8 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from clip_smu.errors import InputError
-from clip_smu.metrics.verification import (
-    compare,
-    cosine,
-    pairs_of_identities,
-    read_pairs,
-    verification,
-)
+from clip_smu.metrics.pairs import pairs_of_identities, read_pairs
+from clip_smu.metrics.verification import compare, cosine, verification
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ def check(
     """
     from clip_smu.encoders.load import load_encoder
     from clip_smu.encoders.preprocessing_check import check_preprocessing
-    from clip_smu.metrics.verification import pairs_of_identities, read_pairs
+    from clip_smu.metrics.pairs import pairs_of_identities, read_pairs
     from clip_smu.photos import iter_photos
 
     if (pairs is None) != identities:

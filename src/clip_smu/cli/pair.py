@@ -92,7 +92,7 @@ def _limit(
     if threshold is not None:
         raise InputError("--threshold and --calibration exclude each other: choose one")
     from clip_smu.interpreter.thresholds import find_threshold
-    from clip_smu.metrics.verification import read_pairs
+    from clip_smu.metrics.pairs import read_pairs
     from clip_smu.templates import read_templates
 
     return find_threshold(

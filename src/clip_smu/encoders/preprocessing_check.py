@@ -25,7 +25,8 @@ from clip_smu.encoders.preprocessing_variants import (
     try_variants,
 )
 from clip_smu.errors import ImageError, InputError
-from clip_smu.metrics.verification import Pairs, Verification, verification
+from clip_smu.metrics.pairs import Pairs
+from clip_smu.metrics.verification import Verification, verification
 from clip_smu.photos import Photo
 from clip_smu.photos.decode import decode
 from clip_smu.photos.wanted import find_photos

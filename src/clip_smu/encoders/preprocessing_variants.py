@@ -13,7 +13,8 @@ from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.crops import Crop, box_crop
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.metrics import benjamini_hochberg
-from clip_smu.metrics.verification import Paired, Pairs, Verification, compare, cosine, verification
+from clip_smu.metrics.pairs import Pairs
+from clip_smu.metrics.verification import Paired, Verification, compare, cosine, verification
 
 LEVEL = 0.01  # of the tests, after correction for the number of variants
 MARGIN = 0.01  # a variant that separates less than 1 % better is no sign of a wrong card

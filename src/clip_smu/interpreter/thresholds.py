@@ -8,7 +8,8 @@ import numpy as np
 
 from clip_smu.arrays import Indices
 from clip_smu.errors import InputError
-from clip_smu.metrics.verification import Pairs, cosine
+from clip_smu.metrics.pairs import Pairs
+from clip_smu.metrics.verification import cosine
 from clip_smu.photos.names import match
 from clip_smu.templates import Templates, usable
 

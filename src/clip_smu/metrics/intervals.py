@@ -72,11 +72,11 @@ def delong(
 ) -> AucInterval:
     """AUC with DeLong's standard error and an interval that holds near 1, O(N log N) per attribute.
 
-    With V10 of a positive the share of negatives below it, V01 of a negative the share of positives above it,
-    ties half, ``se² = var(V10) / m + var(V01) / n`` (DeLong, DeLong & Clarke-Pearson 1988; by sorting, as
-    Sun & Xu 2014). Photos of one person are not independent: with ``identity``, sums of ``V - AUC`` of each
-    person take the place of single photos, with the covariance between the two classes of a person
-    (Obuchowski 1997). If every photo is of another person this is DeLong's.
+    With the structural components V10 of a positive, the share of negatives below it, and V01 of a negative, the
+    share of positives above it, ties half, ``se² = S10 / m + S01 / n``, S10 and S01 their variances (DeLong, DeLong
+    & Clarke-Pearson 1988; by sorting, as Sun & Xu 2014). Photos of one person are not independent: with ``identity``,
+    sums of ``V - AUC`` of each person take the place of single photos, with the covariance between the two classes of a
+    person (Obuchowski 1997). If every photo is of another person this is DeLong's.
 
     The interval is Wilson's, which is symmetric on the logit scale and never leaves 0 to 1 (Newcombe 2001), for
     ``e = AUC (1 - AUC) / se²`` coin throws, the number that would be as uncertain, with Student's quantile for
@@ -87,7 +87,7 @@ def delong(
     ``w / e' + (1 - w) / e`` with ``w = 5 / (5 + c)`` and c the number of independent errors,
     ``(sum of errors)² / sum of errors²`` of ``1 - V`` in the class that has fewer. So no interval has zero
     width. The weight w is this project's own choice, made by simulation; what the interval then covers is
-    measured in ``tests/test_metrics_coverage.py``.
+    measured in ``tests/metrics/test_metrics_coverage.py``.
 
     Args:
         scores: (N, K) or (N,) float, without NaN.
@@ -130,7 +130,7 @@ def delong(
 
 
 def auc_components(sides: Sides) -> tuple[float, Float64s, Float64s]:
-    """AUC, (m,) V10 of the positives, (n,) V01 of the negatives, as the sides are sorted."""
+    """AUC, and DeLong's structural components: (m,) V10 of the positives, (n,) V01 of the negatives, as sorted."""
     m, n = len(sides.positive), len(sides.negative)
     of_positives, of_negatives = doubled_wins(sides)
     return int(of_positives.sum()) / (2 * m * n), of_positives / (2.0 * n), of_negatives / (2.0 * m)
@@ -139,6 +139,8 @@ def auc_components(sides: Sides) -> tuple[float, Float64s, Float64s]:
 def auc_variance(v10: Float64s, v01: Float64s, persons: Persons | None) -> float:
     """Variance of an AUC, or of a difference of AUCs, from its (m,) and (n,) components less their mean.
 
+    ``S10 / m + S01 / n`` (DeLong et al. 1988). With persons V10 and V01 are summed over each person's photos, and the
+    covariance S11 of the two sums is added twice, each with its I / (I - 1) for I persons (Obuchowski 1997).
     NaN below two independent positives or negatives.
     """
     of_positives, of_negatives = _sums(v10 / len(v10), v01 / len(v01), persons)
@@ -188,17 +190,25 @@ def of_persons(count: int, of: str) -> str:
 def auc_bounds(
     area: Float64s, variance: Float64s, errors: Float64s, units: Int64s, level: float
 ) -> tuple[Float64s, Float64s]:
-    """(K,) ends of the interval that :func:`delong` documents, NaN where the variance is; (K, 2) units."""
-    spread = area * (1 - area)
+    """(K,) ends of the interval that :func:`delong` documents, NaN where the variance is.
+
+    Args:
+        area, variance: (K,) the AUC and its variance. errors: (K,) c, the independent errors.
+        units: (K, 2) positives and negatives, or persons with one. level: of confidence.
+    """
+    binomial = area * (1 - area)  # variance of one coin throw
     with np.errstate(divide="ignore", invalid="ignore"):
-        throws = np.where(variance > 0, spread / variance, np.inf)  # e
-        shape = (1 - area) / (2 - area) + area / (1 + area)
-        newcombe = units.prod(axis=1) / (1 + (units.mean(axis=1) - 1) * shape)  # e'
+        effective = np.where(variance > 0, binomial / variance, np.inf)  # e, the coin throws
+        hanley = (1 - area) / (2 - area) + area / (1 + area)
+        newcombe = units.prod(axis=1) / (1 + (units.mean(axis=1) - 1) * hanley)  # e'
         weight = _TRUSTED_ERRORS / (_TRUSTED_ERRORS + errors)
-        throws = np.where(newcombe < throws, 1 / (weight / newcombe + (1 - weight) / throws), throws)
-        square = _student(level, np.maximum(units.min(axis=1) - 1, 1)) ** 2 / throws
-    centre, half = area + square / 2, np.sqrt(square * spread + square**2 / 4)
-    low, high = (centre - half) / (1 + square), (centre + half) / (1 + square)
+        effective = np.where(
+            newcombe < effective, 1 / (weight / newcombe + (1 - weight) / effective), effective
+        )
+        t2_e = _student(level, np.maximum(units.min(axis=1) - 1, 1)) ** 2 / effective  # t^2 / e
+    # Wilson's score interval: ((A + t²/2e) ± sqrt(t²/e A (1 - A) + t⁴/4e²)) / (1 + t²/e)
+    centre, half = area + t2_e / 2, np.sqrt(t2_e * binomial + t2_e**2 / 4)
+    low, high = (centre - half) / (1 + t2_e), (centre + half) / (1 + t2_e)
     known = ~np.isnan(variance)
     return np.where(known, np.clip(low, 0, area), np.nan), np.where(known, np.clip(high, area, 1), np.nan)
 

@@ -132,14 +132,14 @@ def benjamini_hochberg(p: ArrayLike) -> Float64s:
         )
     tests = np.flatnonzero(made)
     order = tests[np.argsort(values[tests])]
-    scaled = values[order] * len(order) / np.arange(1, len(order) + 1)
+    scaled = values[order] * len(order) / np.arange(1, len(order) + 1)  # p_(i) M / i
     q = np.full_like(values, np.nan)
     q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
     return q
 
 
 def _components(scores: Floats, yes: Indices, no: Indices) -> tuple[float, Float64s, Float64s]:
-    """AUC, V10 and V01 of one attribute, in the order of the given rows."""
+    """AUC and DeLong's structural components V10 (m,) and V01 (n,) of one attribute, in the order of the given rows."""
     order_yes, order_no = np.argsort(scores[yes]), np.argsort(scores[no])
     area, v10, v01 = auc_components(Sides(scores[yes[order_yes]], scores[no[order_no]]))
     of_yes, of_no = np.empty_like(v10), np.empty_like(v01)

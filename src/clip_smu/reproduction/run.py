@@ -27,7 +27,7 @@ from clip_smu.interpreter.load import load_reader
 from clip_smu.labels.join import join_rows
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
-from clip_smu.metrics.verification import Pairs, pairs_of_identities, read_pairs
+from clip_smu.metrics.pairs import Pairs, pairs_of_identities, read_pairs
 from clip_smu.photos import count_photos, iter_photos
 from clip_smu.reproduction.checks import check_plan, config_of, is_for, options_of
 from clip_smu.reproduction.data import PHOTOS, Data, clear_photos, open_data

@@ -6,14 +6,8 @@ from dataclasses import dataclass
 
 from clip_smu.evaluation.erasure.eraser import Eraser
 from clip_smu.interpreter.thresholds import rows_of
-from clip_smu.metrics.verification import (
-    Paired,
-    Pairs,
-    Verification,
-    compare,
-    cosine,
-    verification,
-)
+from clip_smu.metrics.pairs import Pairs
+from clip_smu.metrics.verification import Paired, Verification, compare, cosine, verification
 from clip_smu.templates import Templates
 
 

@@ -31,12 +31,8 @@ from clip_smu.labels.join import join
 from clip_smu.labels.labelled import Labelled, refuse_overlap
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
+from clip_smu.metrics.pairs import Pairs, pairs_of_identities, read_pairs
 from clip_smu.metrics.persons import count_persons
-from clip_smu.metrics.verification import (
-    Pairs,
-    pairs_of_identities,
-    read_pairs,
-)
 from clip_smu.storage.documents import finite, write_json
 from clip_smu.storage.job_folders import writes_folder
 from clip_smu.templates import Source, Templates, store_of
