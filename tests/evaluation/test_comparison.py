@@ -336,6 +336,7 @@ def test_the_command(tmp_path: Path, command) -> None:
     for arguments, said in (
         (("compare", tmp_path / "both"), "name two of its methods"),
         ((*base, "--json", "--csv"), "exclude each other"),
+        (("compare", tmp_path / "both", "-m", "x"), "-m A -m B), found 1"),
         ((*base, tmp_path / "b"), "one or two evaluations, found 3"),
         ((*base, "-o", tmp_path / "c.doc"), "expected a file named"),
     ):

@@ -717,6 +717,8 @@ def test_the_command(data, tmp_path: Path, command) -> None:
     assert len(json.loads(out)["rows"]) == 728
     code, out, _ = command(*base, "--csv")
     assert len(out.splitlines()) == 729
+    code, out, _ = command(*base, "--csv", "--name", "mine", "--overwrite")
+    assert {line.split(",")[0] for line in out.splitlines()[1:]} == {"mine"}
     (tmp_path / "train.txt").write_text("\n".join(labels.images[:40]))
     for more, said in (
         (("--json", "--csv"), "exclude each other"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.numbers import interval, number
-from clip_smu.cli.options import AsCsv, AsJson, Hide, Seed, one_form, output_option
+from clip_smu.cli.options import AsCsv, AsJson, Hide, Seed, method_option, one_form, output_option
 from clip_smu.cli.show import note, show, write, write_csv
 from clip_smu.errors import InputError
 from clip_smu.storage.documents import finite
@@ -30,11 +30,7 @@ def compare(
     ],
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            "--method",
-            "-m",
-            help="Which method of A, and again, which of B (or of A); default, the only one.",
-        ),
+        method_option("Which method of A, and again, which of B (or of A); default, the only one."),
     ] = None,
     output: Annotated[Path | None, output_option("Also write to this .csv, .parquet or .json file.")] = None,
     hide: Hide = "",
