@@ -1,6 +1,6 @@
 """Captions: labels → a sentence or a few, the paper's or ours, to train on.
 
-Rules that every caption and description keeps (tests/words/test_captions.py checks them with code of its own):
+Rules that every caption and description keeps (tests/support/grammar.py checks them with code of its own):
 
 1.  A sentence starts with a capital and ends with exactly one full stop. A text has one sentence, or a few.
 2.  No double space; no space or comma before a comma or full stop; no brackets or quotation marks.

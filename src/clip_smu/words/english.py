@@ -18,6 +18,7 @@ def without_article(text: str) -> str:
 
 
 def capital(text: str) -> str:
+    """The text with a capital in front."""
     return text[0].upper() + text[1:]
 
 
