@@ -181,17 +181,18 @@ def test_page_is_whole_self_contained_and_links_lead_somewhere(page: str) -> Non
 
 
 def test_page_says_what_the_content_says(page: str, content: dict[str, Any]) -> None:
-    from html import escape
+    from html import unescape
 
+    page = unescape(page)
     for sentence in content["finding"]:
-        assert escape(sentence, quote=False) in page
+        assert sentence in page
     for card in content["attributes"]:
         assert f'id="attribute-{card["attribute"]}"' in page
-        assert escape(card["sentence"], quote=False) in page
+        assert card["sentence"] in page
     for row in content["law"]["provisions"]:
-        assert escape(row["here"], quote=False) in page
+        assert row["here"] in page
     for row in content["principles"]:
-        assert escape(row["given"], quote=False) in page
+        assert row["given"] in page
     for caption in (
         "ROC curves",
         "Reliability diagrams",
