@@ -40,12 +40,7 @@ def draw(source: Source, content: Values) -> dict[str, str]:
         MissingExtraError: Matplotlib is not installed.
     """
     shown = [card["attribute"] for card in content["attributes"]]
-    evaluations = list(source.evaluations.values())
     made = {"overview": auc_dots(_overview(source, content), attributes=shown)}
-    if evaluations:
-        some = [name for name in DEFAULT_ATTRIBUTES if name in shown] or shown
-        made["roc"] = roc_grid(evaluations, some)
-        made["reliability"] = reliability_diagrams(evaluations)
     for number in slopes(content):
         made[f"slope-{number}"] = _slope(content["comparisons"][number])
     found = _lead_confounds(content)
@@ -56,6 +51,11 @@ def draw(source: Source, content: Values) -> dict[str, str]:
         if np.isfinite(matrix).any():
             names, told = found["read_from"]["attributes"], most_told(matrix)
             made["read-from"] = read_from_map(matrix[:, told], names, [names[k] for k in told])
+    if source.evaluations:
+        evaluations = list(source.evaluations.values())
+        some = [name for name in DEFAULT_ATTRIBUTES if name in shown] or shown
+        made["roc"] = roc_grid(evaluations, some)
+        made["reliability"] = reliability_diagrams(evaluations)
     return {name: as_svg(figure, prefix=name) for name, figure in made.items()}
 
 

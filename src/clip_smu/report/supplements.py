@@ -12,13 +12,28 @@ from clip_smu.evaluation.comparison import A_MORE, B_MORE, NOT_TESTED
 from clip_smu.evaluation.confounds import Confounds
 from clip_smu.evaluation.confounds.conditional import Conditional
 from clip_smu.report.findings import listed
+from clip_smu.report.sources import Source
 
 _STRONGEST = 12  # pairs of the read-from map, and attributes of a stratum, that are told in words
 
 Values = dict[str, Any]
 
 
-def comparisons_of(found: Mapping[str, Values], hidden: Collection[str]) -> list[Values]:
+def supplements_of(source: Source, home: str, method: str, hidden: Collection[str]) -> Values:
+    """All of them, and ``conditional``: what the confounds say of each attribute of the method that leads.
+
+    Args:
+        home: name of the part of the run that the report speaks of.
+    """
+    return {
+        "comparisons": _comparisons(source.comparisons, hidden),
+        "confounds": [_confounds(one, hidden) for one in source.confounds.values()],
+        "erasure": _erasures(source.erasures, hidden),
+        "conditional": _conditional(source.confounds.get(home), method, hidden),
+    }
+
+
+def _comparisons(found: Mapping[str, Values], hidden: Collection[str]) -> list[Values]:
     """One entry a comparison; counts and means are of the attributes that are shown."""
     made = []
     for name, values in found.items():
@@ -70,7 +85,7 @@ def comparisons_of(found: Mapping[str, Values], hidden: Collection[str]) -> list
     return made
 
 
-def conditional_of(found: Confounds | None, method: str, hidden: Collection[str]) -> dict[str, list[Values]]:
+def _conditional(found: Confounds | None, method: str, hidden: Collection[str]) -> dict[str, list[Values]]:
     """Attribute → its AUC over all and within strata, if the confounds are of that method."""
     made: dict[str, list[Values]] = {}
     if found is None or found.method != method:
@@ -84,12 +99,7 @@ def conditional_of(found: Confounds | None, method: str, hidden: Collection[str]
     return made
 
 
-def confounds_of(found: Mapping[str, Confounds], hidden: Collection[str]) -> list[Values]:
-    """One entry an encoder."""
-    return [_confounds(one, hidden) for one in found.values()]
-
-
-def erasures_of(found: Mapping[str, Values], hidden: Collection[str]) -> list[Values] | None:
+def _erasures(found: Mapping[str, Values], hidden: Collection[str]) -> list[Values] | None:
     """One entry an encoder: what was erased, what can still be read, who is still recognised; ``None``: nothing is."""
     made = []
     for encoder, values in found.items():
