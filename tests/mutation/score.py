@@ -38,7 +38,7 @@ class Room:
 ROOMS = {
     "persons": Room(("metrics/persons.py",), ("metrics/test_persons.py",)),
     "sampling": Room(("metrics/folds.py",), ("metrics/test_folds.py",)),
-    "names": Room(("photos/names.py",), ("photos/test_names.py",), "147"),
+    "names": Room(("photos/names.py", "photos/spelling.py"), ("photos/test_names.py",), "147"),
     "calibrate": Room(("interpreter/calibration.py",), ("interpreter/test_calibration.py",), "0258"),
     "probes": Room(("training/probes.py",), ("training/test_probes_small.py",), "37"),
     "fitting": Room(("training/fit.py",), ("training/test_fitting_small.py",), "37"),

@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_smu.photos.names import (
-    ABSENT,
-    AMBIGUOUS,
-    NameIndex,
-    clean,
-    distinct,
-    file_of,
-    folded,
-    folder_of,
-    match,
-)
+from clip_smu.photos.names import ABSENT, AMBIGUOUS, NameIndex, match
+from clip_smu.photos.spelling import clean, distinct, file_of, folded, folder_of
 
 PART = st.sampled_from(["a", "A", "b", "ann", "é", "E\u0301", "straße", "1"])
 SUFFIX = st.sampled_from([".jpg", ".JPG", ".png", "", ".txt"])

@@ -23,7 +23,8 @@ from clip_smu.encoders.locate import card
 from clip_smu.evaluation import write_table
 from clip_smu.labels.join import join
 from clip_smu.labels.labels import Labels
-from clip_smu.photos.names import clean, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import clean
 from clip_smu.storage.escaping import cell, uncelled, visible
 from clip_smu.templates import read_templates
 from clip_smu.templates.shards import save_templates

@@ -24,7 +24,8 @@ from clip_smu.metrics import auc, benjamini_hochberg, delong_paired
 from clip_smu.metrics.intervals import of_persons
 from clip_smu.metrics.persons import composed
 from clip_smu.metrics.ranking import check_level, weakness
-from clip_smu.photos.names import distinct, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import distinct
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.hiding import Hide, hidden_names
 

@@ -8,7 +8,8 @@ from clip_smu.errors import LabelError
 from clip_smu.evaluation.folder import Evaluation
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics.persons import composed, in_both, known_persons
-from clip_smu.photos.names import clean, folder_of, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import clean, folder_of
 
 
 def refuse_trained(names: Sequence[str], labels: Labels, evaluation: Evaluation) -> str:

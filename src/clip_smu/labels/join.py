@@ -14,7 +14,8 @@ from clip_smu.errors import LabelError, TemplateError
 from clip_smu.labels.labelled import JoinedRows, Labelled, LeftOut
 from clip_smu.labels.labels import Labels
 from clip_smu.labels.lists import read_list
-from clip_smu.photos.names import distinct, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import distinct
 from clip_smu.templates import Templates
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from clip_smu.arrays import Int8s
 from clip_smu.errors import LabelError
 from clip_smu.labels.labels import Labels
-from clip_smu.photos.names import distinct, folder_of
+from clip_smu.photos.spelling import distinct, folder_of
 from clip_smu.storage.textfiles import read_header, require_encoding, require_file
 from clip_smu.words.attributes import NAMES
 

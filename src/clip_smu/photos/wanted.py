@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from clip_smu.photos import Photo
-from clip_smu.photos.names import Matches, file_of, match
+from clip_smu.photos.names import Matches, match
+from clip_smu.photos.spelling import file_of
 
 
 def find_photos(photos: Iterable[Photo], wanted: Sequence[str]) -> tuple[dict[str, Photo], Matches]:

@@ -18,7 +18,8 @@ from clip_smu.labels.labels import Labels
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.persons import in_both
-from clip_smu.photos.names import distinct, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import distinct
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder
 from clip_smu.training.fit import FitConfig
 from clip_smu.training.probes import ProbeConfig

@@ -14,7 +14,7 @@ from clip_smu.labels.datasets import convert
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
 from clip_smu.photos import Photo, iter_photos
-from clip_smu.photos.names import clean
+from clip_smu.photos.spelling import clean
 from clip_smu.photos.wanted import find_photos
 from clip_smu.reproduction.checks import refuse_shared
 from clip_smu.reproduction.plan import Plan

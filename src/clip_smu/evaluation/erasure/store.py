@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.evaluation.erasure.eraser import Eraser
-from clip_smu.photos.names import clean, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import clean
 from clip_smu.storage.digests import bytes_digest
 from clip_smu.storage.job_folders import claim_folder
 from clip_smu.templates import Store, Templates, iter_templates, usable

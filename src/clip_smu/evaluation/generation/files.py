@@ -16,7 +16,8 @@ from clip_smu.evaluation.generation.scores import CaptionScores
 from clip_smu.evaluation.generation.ways import CaptionConfig, Progress, generate
 from clip_smu.interpreter.readable import refuse_strangers, unreadable
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.photos.names import ABSENT, clean, match
+from clip_smu.photos.names import ABSENT, match
+from clip_smu.photos.spelling import clean
 from clip_smu.storage.escaping import cell
 from clip_smu.storage.files import atomic
 from clip_smu.templates import Source, Templates, iter_templates

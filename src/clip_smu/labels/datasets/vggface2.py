@@ -16,7 +16,8 @@ from clip_smu.labels.datasets.rules import Rule, same, translate
 from clip_smu.labels.labels import Labels
 from clip_smu.labels.lists import read_list
 from clip_smu.metrics.persons import in_both
-from clip_smu.photos.names import clean, match
+from clip_smu.photos.names import match
+from clip_smu.photos.spelling import clean
 from clip_smu.storage.textfiles import read_text
 
 PARTS = ("train", "test")
