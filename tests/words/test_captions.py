@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import doctest
+import re
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -202,6 +203,31 @@ def test_a_long_caption_goes_on_in_further_sentences() -> None:
         "A photo of a man with gray hair, a receding hairline, an oval face, a double chin, brown eyes and a "
         "big nose. He has a goatee and big lips, and is wearing eyeglasses and a necktie."
     )
+
+
+# fmt: off
+NOUNS = [
+    "Black_Hair", "Bangs", "Shiny_Skin", "Rosy_Cheeks", "High_Cheekbones", "Double_Chin", "Brown_Eyes",
+    "Bushy_Eyebrows", "Big_Nose", "Sideburns", "Mustache", "Big_Lips", "Mouth_Closed", "No_Eyewear",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("count", "listed", "read"),
+    [(7, [7], [7]), (8, [8], [5, 3]), (9, [6, 3], [5, 4]), (14, [6, 7, 1], [5, 7, 2])],
+)
+def test_how_many_nouns_a_sentence_holds(count: int, listed: list[int], read: list[int]) -> None:
+    chosen = NOUNS[:count]
+    for text, nouns in ((caption(dict.fromkeys(chosen, 1)), listed), (describe(chosen), read)):
+        sentences = text.removesuffix(".").split(". ")
+        assert [len(re.split(", | and ", one.partition(" with ")[2] or one)) for one in sentences] == nouns
+    listed_on = caption(dict.fromkeys(NOUNS, 1)).split(". ")[1:]
+    assert listed_on[0].startswith("The person has brown") and listed_on[1].startswith(
+        "The person also has no"
+    )
+    read_on = describe(NOUNS).split(". ")[1:]
+    assert read_on[0].startswith("It also shows") and read_on[1].startswith("It further shows")
 
 
 def test_the_same_seed_gives_the_same_caption_and_other_seeds_others() -> None:
