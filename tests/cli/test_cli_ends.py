@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from clip_smu import cli
-from clip_smu.cli import ends
+from clip_smu.cli import ends, signals
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.templates.shards import save_templates
@@ -202,6 +202,17 @@ def group(leader: int) -> list[int]:
         if int(fields[2]) == leader and fields[0] != "Z":
             found.append(int(entry.parent.name))
     return found
+
+
+def test_a_signal_before_the_command_begins_is_told_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise signals.Stopped(signal.SIGINT)
+
+    monkeypatch.setattr(ends, "beating", interrupted)
+    assert ends.run(lambda: None) == 130
+    assert capsys.readouterr().err == f"{STOPPED}\n"
 
 
 # ---------------------------------------------------------------- standard output

@@ -34,10 +34,11 @@ def run(app: Callable[[], object]) -> int:
         return FAILED
     occupy_closed_descriptors()
     atexit.register(deaf)
-    with readable_output(), stopped_by_signals(), beating():
+    with readable_output():
         try:
-            code = _code_of(app)
-            sys.stdout.flush()
+            with stopped_by_signals(), beating():
+                code = _code_of(app)
+                sys.stdout.flush()
         except Stopped as stop:
             code = stop_code(stop.number, stop.words)
         except BaseException as error:
