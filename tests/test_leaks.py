@@ -20,7 +20,7 @@ from clip_smu.evaluation.confounds import Photos, control_task, residual
 from clip_smu.evaluation.confounds import control as control_room
 from clip_smu.evaluation.confounds import readings as readings_room
 from clip_smu.evaluation.erasure import rereading
-from clip_smu.evaluation.generation import compare_ways
+from clip_smu.evaluation.generation import compare_strategies
 from clip_smu.evaluation.generation import comparison as captions_room
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.evidence import gather_evidence
@@ -441,8 +441,12 @@ def test_captions_are_chosen_on_other_persons_labels(monkeypatch: pytest.MonkeyP
 
     def said(known: NDArray[np.int8]) -> list[NDArray[np.bool_]]:
         calls.given.clear()
-        compare_ways(
-            toy_probe(), faces, Labels(labels.images, labels.identities, known), ways=["likely"], folds=3
+        compare_strategies(
+            toy_probe(),
+            faces,
+            Labels(labels.images, labels.identities, known),
+            strategies=["likely"],
+            folds=3,
         )
         return [given[0] for given in calls.given]
 

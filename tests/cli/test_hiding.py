@@ -15,7 +15,7 @@ from clip_smu import cli
 from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.evaluation import EvaluationConfig, evaluate
-from clip_smu.evaluation.generation import compare_ways, generate
+from clip_smu.evaluation.generation import compare_strategies, generate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.pairing import pair
 from clip_smu.labels.labels import Labels
@@ -81,7 +81,7 @@ COMMANDS = {
     "interpret --csv": ("interpret", "few", "--csv"),
     "interpret -o": ("interpret", "store", "-o", "OUT"),
     "captions": ("captions", "store", "-o", "OUT.csv", *_JUDGED, "--table", "OUT-table.csv"),
-    "captions --way greedy": ("captions", "few", "-o", "OUT.jsonl", "--way", "greedy"),
+    "captions --strategy greedy": ("captions", "few", "-o", "OUT.jsonl", "--strategy", "greedy"),
     "pair": ("pair", "store::p0/0.jpg", "store::p0/1.jpg"),
     "pair --json": ("pair", "store::p0/0.jpg", "store::p9/27.jpg", "--json"),
     "evaluate": _EVALUATE,
@@ -160,17 +160,17 @@ def test_a_reader_of_fewer_attributes_hides_by_name(data: tuple[Templates, Label
     np.testing.assert_array_equal(made.labels, labels.values[:, columns])
 
 
-@pytest.mark.parametrize("way", ["calibrated", "likely", "threshold", "greedy"])
-def test_captions_make_nobody_a_man_or_woman(way: str, data: tuple[Templates, Labels]) -> None:
+@pytest.mark.parametrize("strategy", ["calibrated", "likely", "threshold", "greedy"])
+def test_captions_make_nobody_a_man_or_woman(strategy: str, data: tuple[Templates, Labels]) -> None:
     reader, (faces, _) = load_interpreter(), data
     said = NAMES.index("Male")
     man = dlib_like((reader.positive - reader.negative)[said].astype(np.float64))
-    faces_of = np.concatenate([man[None], faces.vectors[: 2 if way == "greedy" else 60]])
-    whole, less = (generate(reader, faces_of, way, hide=hide) for hide in ((), "gender"))
+    faces_of = np.concatenate([man[None], faces.vectors[: 2 if strategy == "greedy" else 60]])
+    whole, less = (generate(reader, faces_of, strategy, hide=hide) for hide in ((), "gender"))
     assert any(re.search(r"\b(man|woman|male)\b", text) for text in whole.texts)
     assert not any(re.search(r"\b(man|woman|male|he|she)\b", text, re.IGNORECASE) for text in less.texts)
     assert not less.asserted[:, said].any()
-    if way != "greedy":  # the others are chosen one by one
+    if strategy != "greedy":  # the others are chosen one by one
         np.testing.assert_array_equal(
             np.delete(less.asserted, said, axis=1), np.delete(whole.asserted, said, axis=1)
         )
@@ -180,9 +180,9 @@ def test_hidden_attributes_count_in_no_caption_figure(data: tuple[Templates, Lab
     """The figures are those of labels that never knew the hidden attributes."""
     faces, labels = data
     blind = replace(labels, values=np.where(np.isin(NAMES, NAMES_HIDDEN), np.int8(0), labels.values))
-    ways = ("calibrated", "likely")
-    hidden = compare_ways(load_interpreter(), faces, labels, ways=ways, hide=HIDDEN)
-    blinded = compare_ways(load_interpreter(), faces, blind, ways=ways)
+    strategies = ("calibrated", "likely")
+    hidden = compare_strategies(load_interpreter(), faces, labels, strategies=strategies, hide=HIDDEN)
+    blinded = compare_strategies(load_interpreter(), faces, blind, strategies=strategies)
     assert hidden["calibrated"].micro == blinded["calibrated"].micro
     assert hidden["calibrated"].said < blinded["calibrated"].said
 

@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from clip_smu.errors import InputError, LabelError
 from clip_smu.evaluation import Evaluation, Scored, table_of, write_evaluation
+from clip_smu.evaluation.compare import compare
 from clip_smu.evaluation.comparison import (
     A_MORE,
     B_MORE,
@@ -22,7 +23,6 @@ from clip_smu.evaluation.comparison import (
     NO_DIFFERENCE,
     NOT_TESTED,
     Comparison,
-    compare,
 )
 from clip_smu.words.attributes import NAMES
 

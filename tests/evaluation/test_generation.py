@@ -1,4 +1,4 @@
-"""Captions: each way against its definition, the figures against scikit-learn and slow loops."""
+"""Captions: each strategy against its definition, the figures against scikit-learn and slow loops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clip_smu.evaluation.generation import (
     calibrated,
     caption_scores,
     choose_threshold,
-    compare_ways,
+    compare_strategies,
     generate,
     greedy,
     write_captions,
@@ -153,7 +153,7 @@ def test_figures_refuse() -> None:
     assert set(nothing.f1.reason) == {"no labels"}
 
 
-# ---------------------------------------------------------------- the ways
+# ---------------------------------------------------------------- the strategies
 
 
 def test_calibrated_captions_say_what_the_sentence_says(shipped: Interpreter) -> None:
@@ -290,9 +290,9 @@ def test_greedy_encodes_each_caption_once_and_none_that_is_too_long(shipped: Int
 def test_generate_words_what_it_says(shipped: Interpreter) -> None:
     table = vectors(40)
     table[3], table[5, 0] = 0, np.nan
-    for way in ("calibrated", "likely", "threshold"):
+    for strategy in ("calibrated", "likely", "threshold"):
         done: list[int] = []
-        made = generate(shipped, table, way, progress=done.append)
+        made = generate(shipped, table, strategy, progress=done.append)
         assert sum(done) == 40
         assert made.rejected[3] == "zero"
         assert made.rejected[5].startswith("not a number")
@@ -300,9 +300,9 @@ def test_generate_words_what_it_says(shipped: Interpreter) -> None:
         assert [why for n, why in enumerate(made.rejected) if n not in (3, 5)] == [""] * 38
         for row in (0, 1, 2):
             labels = {NAMES[k]: 1 for k in np.flatnonzero(made.asserted[row])}
-            if way == "threshold":
+            if strategy == "threshold":
                 assert made.texts[row] == paper_caption(labels)
-            elif way == "likely":
+            elif strategy == "likely":
                 assert made.texts[row] == caption(labels)
     scores = shipped.read(table[:3])[0]
     strict = generate(shipped, table[:3], "threshold", config=CaptionConfig(threshold=0.4))
@@ -331,7 +331,7 @@ def test_probes_have_captions_too(shipped: Interpreter, labelled: tuple[Template
     table, labels = labelled
     made = generate(probe, table.vectors, "threshold")
     np.testing.assert_array_equal(made.asserted, probe.read(table.vectors)[0] > 0)
-    assert list(compare_ways(probe, table, labels)) == [
+    assert list(compare_strategies(probe, table, labels)) == [
         "calibrated", "likely", "threshold", "best threshold", "best thresholds", "base rates",
     ]  # fmt: skip
     with pytest.raises(InterpreterError, match="need a text encoder, and the probe mine has none"):
@@ -339,7 +339,7 @@ def test_probes_have_captions_too(shipped: Interpreter, labelled: tuple[Template
 
 
 def test_generate_refuses(shipped: Interpreter) -> None:
-    with pytest.raises(InputError, match=r"one of the ways calibrated, .* found 'magic'"):
+    with pytest.raises(InputError, match=r"one of the strategies calibrated, .* found 'magic'"):
         generate(shipped, vectors(1), "magic")
     with pytest.raises(TemplateError, match=r"length 128 .* found length 7"):
         generate(shipped, np.ones((2, 7)))
@@ -350,7 +350,7 @@ def test_generate_refuses(shipped: Interpreter) -> None:
             generate(shipped, vectors(1), config=CaptionConfig(**setting))
 
 
-# ---------------------------------------------------------------- all ways
+# ---------------------------------------------------------------- all strategies
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +371,7 @@ def labelled(shipped: Interpreter) -> tuple[Templates, Labels]:
 
 def test_all_ways_and_references(shipped: Interpreter, labelled: tuple[Templates, Labels]) -> None:
     table, labels = labelled
-    found = compare_ways(shipped, table, labels, ways=("calibrated", "threshold"))
+    found = compare_strategies(shipped, table, labels, strategies=("calibrated", "threshold"))
     assert list(found) == ["calibrated", "threshold", "best threshold", "best thresholds", "base rates"]
     direct = caption_scores(shipped.read(table.vectors)[0] > 0, labels.values, labels.identities)
     assert found["threshold"].micro == direct.micro
@@ -382,7 +382,7 @@ def test_all_ways_and_references(shipped: Interpreter, labelled: tuple[Templates
     assert unfair.micro.f1 - 0.05 < found["best threshold"].micro.f1 <= unfair.micro.f1 + 1e-9
     assert found["base rates"].micro.f1 < found["best thresholds"].micro.f1
     assert found["base rates"].faces == 120 and found["base rates"].persons == 30
-    few = compare_ways(shipped, table, labels, table.images[:40], ways=())
+    few = compare_strategies(shipped, table, labels, table.images[:40], strategies=())
     assert few["base rates"].faces == 40
 
 
@@ -393,7 +393,9 @@ def test_references_learn_from_other_persons_only(
     table, labels = labelled
     person = np.array([int(name[1:]) for name in labels.identities])
     values = np.where((person % 2)[:, None] == 0, 1, -1).repeat(47, axis=1).astype(np.int8)
-    found = compare_ways(shipped, table, Labels(labels.images, labels.identities, values), ways=(), folds=30)
+    found = compare_strategies(
+        shipped, table, Labels(labels.images, labels.identities, values), strategies=(), folds=30
+    )
     # 30 folds of one person: of the others 15 are of the other kind and 14 of his own, so it is always wrong
     assert found["base rates"].micro.recall == 0
 
@@ -401,14 +403,14 @@ def test_references_learn_from_other_persons_only(
 def test_all_ways_refuse(shipped: Interpreter, labelled: tuple[Templates, Labels]) -> None:
     table, labels = labelled
     with pytest.raises(LabelError, match="5 folds of persons, found 4 persons"):
-        compare_ways(
+        compare_strategies(
             shipped,
             table,
             labels,
             [image for image in table.images if image[:3] in ("p0/", "p1/", "p2/", "p3/")],
         )
     with pytest.raises(EncoderError, match="reads templates of dlib, these are of arcface-mbf"):
-        compare_ways(shipped, replace(table, card=card("arcface-mbf")), labels)
+        compare_strategies(shipped, replace(table, card=card("arcface-mbf")), labels)
 
 
 # ---------------------------------------------------------------- files and the command
@@ -490,7 +492,7 @@ def test_command(
     assert (code, err.strip()) == (0, "")  # rich ends its bars with a new line
     assert out.splitlines()[0].startswith("p0/0.jpg: A photo of ")
     assert "60 captions written" in out
-    for way in (
+    for strategy in (
         "calibrated",
         "likely",
         "threshold",
@@ -499,14 +501,14 @@ def test_command(
         "best thresholds",
         "base rates",
     ):
-        assert any(line.startswith(way + " ") for line in out.splitlines())
+        assert any(line.startswith(strategy + " ") for line in out.splitlines())
     assert "…" not in out and all(len(line) <= 80 for line in out.splitlines()[3:12])  # nothing is cut
     assert "60 faces of 15 persons" in out
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 1 + 7 * 47
     for arguments, words in (
         (given, "nothing to do"),
         ((*given, "-o", tmp_path / "x.csv", "--table", tmp_path / "y.csv"), "--table holds figures"),
-        ((*given, "-o", tmp_path / "x.csv", "--way", "magic"), "expected one of the ways"),
+        ((*given, "-o", tmp_path / "x.csv", "--strategy", "magic"), "expected one of the strategies"),
     ):
         assert command(monkeypatch, *arguments) == 1
         err = capsys.readouterr().err

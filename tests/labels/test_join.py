@@ -16,7 +16,7 @@ from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError, LabelError, TemplateError
 from clip_smu.evaluation import EvaluationConfig, evaluate
 from clip_smu.evaluation.confounds import ConfoundsConfig, ControlData, confounds
-from clip_smu.evaluation.generation import compare_ways
+from clip_smu.evaluation.generation import compare_strategies
 from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.labels.join import join
 from clip_smu.labels.labelled import refuse_overlap
@@ -125,8 +125,8 @@ def test_captions_go_on() -> None:
     table, labels = faces()
     fine = [row for row in range(80) if row not in (5, 9, 70)]
     read = load_interpreter()
-    with_them = compare_ways(read, table, labels, ways=["calibrated"])
-    without = compare_ways(read, table.take(np.array(fine)), labels, ways=["calibrated"])
+    with_them = compare_strategies(read, table, labels, strategies=["calibrated"])
+    without = compare_strategies(read, table.take(np.array(fine)), labels, strategies=["calibrated"])
     assert with_them["calibrated"].micro == without["calibrated"].micro
 
 

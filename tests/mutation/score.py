@@ -43,7 +43,10 @@ ROOMS = {
     "probes": Room(("training/probes.py",), ("training/test_probes_small.py",), "37"),
     "fitting": Room(("training/fit.py",), ("training/test_fitting_small.py",), "37"),
     "evaluation": Room(
-        tuple(f"evaluation/{one}.py" for one in ("folder", "measures", "overlap", "resampling", "run")),
+        tuple(
+            f"evaluation/{one}.py"
+            for one in ("folder", "measures", "methods", "overlap", "photos_read", "resampling", "run")
+        ),
         ("evaluation/test_evaluation.py", "evaluation/test_overlap.py"),
         "6",
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from clip_smu.evaluation import Evaluation, Scored, metric_table, write_evaluation
-from clip_smu.evaluation.comparison import compare
+from clip_smu.evaluation.compare import compare
 from clip_smu.evaluation.confounds import ConfoundsConfig, confounds
 from clip_smu.interpreter.calibration import apply, calibrate
 from clip_smu.words.attributes import NAMES

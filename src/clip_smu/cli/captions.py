@@ -32,11 +32,11 @@ def captions(
     templates: Templates,
     method: MethodName = "dlib-lfw",
     output: Annotated[Path | None, output_option("Captions as .csv or .jsonl, one row a template.")] = None,
-    way: Annotated[
+    strategy: Annotated[
         str, typer.Option(help="calibrated, likely, threshold (the paper's) or greedy (the paper's).")
     ] = "calibrated",
     labels: Annotated[
-        str | None, labels_option("csv or Parquet in the MAAD form: judge all ways on it.")
+        str | None, labels_option("csv or Parquet in the MAAD form: judge all strategies on it.")
     ] = None,
     only: Only = None,
     table: Annotated[
@@ -50,11 +50,16 @@ def captions(
     top: Annotated[int, typer.Option(help="Captions to print.")] = 5,
     column: Column = None,
 ) -> None:
-    """Write captions of templates; with labels, their precision, recall and F1 beside the paper's ways.
+    """Write captions of templates; with labels, their precision, recall and F1 beside the paper's strategies.
 
     Example: clip-smu captions templates/ -o captions.csv
     """
-    from clip_smu.evaluation.generation import CaptionConfig, compare_ways, write_captions, write_figures
+    from clip_smu.evaluation.generation import (
+        CaptionConfig,
+        compare_strategies,
+        write_captions,
+        write_figures,
+    )
     from clip_smu.interpreter.load import load_reader
     from clip_smu.labels.lists import read_list
     from clip_smu.labels.reading import read_labels
@@ -76,7 +81,7 @@ def captions(
                 reader,
                 store(templates, column),
                 output,
-                way=way,
+                strategy=strategy,
                 config=config,
                 hide=hide,
                 only=names,
@@ -94,7 +99,7 @@ def captions(
         from clip_smu.templates import read_templates
 
         with progress_bar("templates", None) as advance:
-            figures = compare_ways(
+            figures = compare_strategies(
                 reader, read_templates(store(templates, column)), read_labels(labels), names,
                 config=config, hide=hide, progress=advance,
             )  # fmt: skip
@@ -108,7 +113,7 @@ def _show_figures(figures: Mapping[str, CaptionScores]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("way", no_wrap=True)
+    table.add_column("strategy", no_wrap=True)
     titles = ("prec.", "recall", "F1\nface", "\n95 %", "F1\nmicro", "\n95 %", "F1\nmacro", "said")
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)

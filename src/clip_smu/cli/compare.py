@@ -46,7 +46,7 @@ def compare(
 
     Example: clip-smu compare evaluation/ --method dlib-lfw --method my-probe
     """
-    from clip_smu.evaluation.comparison import compare as run
+    from clip_smu.evaluation.compare import compare as run
     from clip_smu.storage.output_paths import require_output
 
     one_form(as_json, as_csv)

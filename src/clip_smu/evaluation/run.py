@@ -130,17 +130,7 @@ def evaluate(
         with contextlib.suppress(InputError):  # damaged: made again
             return read_evaluation(output)
     photos = read_photos(dict(zip(names, loaded, strict=True)), templates, known, wanted, keep, progress)
-    bare = Evaluation(
-        photos.encoder or loaded[0].encoder,
-        attributes,
-        [known.images[row] for row in photos.rows],
-        [known.identities[row] or "" for row in photos.rows],
-        photos.norms,
-        np.ascontiguousarray(known.values[photos.rows][:, [NAMES.index(name) for name in attributes]]),
-        photos.methods,
-        {},
-        table_of([]),
-    )
+    bare = _bare(photos, known, attributes, loaded[0].encoder)
     seen = NOT_CHECKED if fitted is None else refuse_trained(fitted, known, bare)
     table = metric_table(
         bare.encoder, attributes, bare.labels, bare.persons(), photos.methods, rounds=config.rounds,
@@ -206,6 +196,22 @@ def _job(
         "seed": config.seed,
         "preprocessing_check": _check(methods, config.preprocessing_check),
     }
+
+
+def _bare(photos: ReadPhotos, labels: Labels, attributes: tuple[str, ...], encoder: str) -> Evaluation:
+    """What was read beside its labels, without figures."""
+    columns = [NAMES.index(name) for name in attributes]
+    return Evaluation(
+        photos.encoder or encoder,
+        attributes,
+        [labels.images[row] for row in photos.rows],
+        [labels.identities[row] or "" for row in photos.rows],
+        photos.norms,
+        np.ascontiguousarray(labels.values[photos.rows][:, columns]),
+        photos.methods,
+        {},
+        table_of([]),
+    )
 
 
 def _listed(names: Sequence[str] | str | Path | None) -> list[str] | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from clip_smu.errors import InputError
 from clip_smu.evaluation import Evaluation
-from clip_smu.evaluation.comparison import A_MORE, B_MORE, NOT_TESTED, compare
+from clip_smu.evaluation.compare import compare
+from clip_smu.evaluation.comparison import A_MORE, B_MORE, NOT_TESTED
 from clip_smu.evaluation.confounds import read_from
 from clip_smu.report.figures import (
     AucSeries,

@@ -20,7 +20,8 @@ from clip_smu.encoders.load import load_encoder
 from clip_smu.encoders.locate import CARD, card
 from clip_smu.encoders.preprocessing_check import check_preprocessing
 from clip_smu.evaluation import Evaluation, EvaluationConfig, evaluate, read_evaluation
-from clip_smu.evaluation.comparison import Comparison, compare
+from clip_smu.evaluation.compare import compare
+from clip_smu.evaluation.comparison import Comparison
 from clip_smu.evaluation.confounds import ConfoundsConfig, ControlData, confounds
 from clip_smu.evaluation.erasure import ErasureConfig, erase
 from clip_smu.interpreter.load import load_reader

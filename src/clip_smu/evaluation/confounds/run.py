@@ -144,23 +144,7 @@ def confounds(
     if (output / MANIFEST).is_file():
         with contextlib.suppress(InputError):  # damaged: made again
             return read_confounds(output)
-    scores, people, names, given = (
-        found.methods[name].scores,
-        found.identities,
-        found.attributes,
-        config.control,
-    )
-    provenance = {
-        **job,
-        "photos": len(scores),
-        "persons": count_persons(people),
-        "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
-        "files": None
-        if given is None
-        else [str(one) for one in (given.templates, given.labels, given.train)],
-        "left_out": [note for side in sides or () for note in side.notes],
-        "version": version("clip-smu"),
-    }
+    scores, people, names = found.methods[name].scores, found.identities, found.attributes
     made = Confounds(
         found.encoder,
         name,
@@ -172,10 +156,31 @@ def confounds(
         else None,
         by_norm(scores, found.labels, people, found.norms, config.bins),
         None if sides is None else _control(found, sides, config, progress),
-        provenance | {"seconds": round(time.time() - started, 3)},
+        job | _provenance(found, evaluation, config.control, sides, started),
     )
     write_confounds(made, output)
     return made
+
+
+def _provenance(
+    found: Evaluation,
+    evaluation: Evaluation | str | Path,
+    control: ControlData | None,
+    sides: tuple[Labelled, Labelled] | None,
+    started: float,
+) -> dict[str, Any]:
+    files = (
+        None if control is None else [str(one) for one in (control.templates, control.labels, control.train)]
+    )
+    return {
+        "photos": len(found),
+        "persons": count_persons(found.identities),
+        "evaluation": None if isinstance(evaluation, Evaluation) else str(evaluation),
+        "files": files,
+        "left_out": [note for side in sides or () for note in side.notes],
+        "version": version("clip-smu"),
+        "seconds": round(time.time() - started, 3),
+    }
 
 
 def _named(given: Sequence[str], hide: Hide) -> list[str]:

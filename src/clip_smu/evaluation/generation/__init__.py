@@ -1,4 +1,4 @@
-"""Templates → captions, three ways, and how good the captions are: precision, recall and F1 of their attributes.
+"""Templates → captions, three strategies, and how good the captions are: precision, recall and F1 of their attributes.
 
 - ``calibrated``: ours. What the interpreter's verdicts call *encoded*; ``likely``: what is at least as likely as not.
 - ``threshold``: the paper's "positive when the cosine is above the threshold".
@@ -8,12 +8,12 @@
 A label of 0 (unknown) counts neither for nor against a caption.
 """
 
-from clip_smu.evaluation.generation.comparison import compare_ways
+from clip_smu.evaluation.generation.comparison import compare_strategies
 from clip_smu.evaluation.generation.files import CaptionsWritten, write_captions, write_figures
 from clip_smu.evaluation.generation.greedy import greedy
 from clip_smu.evaluation.generation.scores import Average, CaptionScores, caption_scores
-from clip_smu.evaluation.generation.ways import (
-    WAYS,
+from clip_smu.evaluation.generation.strategies import (
+    STRATEGIES,
     CaptionConfig,
     Captions,
     above,
@@ -23,7 +23,7 @@ from clip_smu.evaluation.generation.ways import (
 )
 
 __all__ = [
-    "WAYS",
+    "STRATEGIES",
     "Average",
     "CaptionConfig",
     "CaptionScores",
@@ -33,7 +33,7 @@ __all__ = [
     "calibrated",
     "caption_scores",
     "choose_threshold",
-    "compare_ways",
+    "compare_strategies",
     "generate",
     "greedy",
     "write_captions",

@@ -1,4 +1,4 @@
-"""All ways to a caption on the same labelled faces, beside what needs no template at all."""
+"""All strategies to a caption on the same labelled faces, beside what needs no template at all."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from clip_smu.arrays import Bools, Floats, Int8s
 from clip_smu.errors import LabelError
 from clip_smu.evaluation.generation.scores import CaptionScores, caption_scores, persons_of
-from clip_smu.evaluation.generation.ways import (
-    WAYS,
+from clip_smu.evaluation.generation.strategies import (
+    STRATEGIES,
     CaptionConfig,
     Progress,
     above,
@@ -30,22 +30,22 @@ from clip_smu.words.attributes import NAMES
 from clip_smu.words.hiding import Hide, hidden_names
 
 
-def compare_ways(
+def compare_strategies(
     method: TemplateReader,
     templates: Templates,
     labels: Labels,
     only: Sequence[str] | None = None,
     *,
-    ways: Sequence[str] | None = None,
+    strategies: Sequence[str] | None = None,
     config: CaptionConfig | None = None,
     hide: Hide = (),
     folds: int = 5,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, CaptionScores]:
-    """Figures of all ways on labelled faces, best read beside two references.
+    """Figures of all strategies on labelled faces, best read beside two references.
 
-    Besides ``ways``: ``best threshold`` and ``best thresholds`` (one for all, one an attribute) take the
+    Besides ``strategies``: ``best threshold`` and ``best thresholds`` (one for all, one an attribute) take the
     thresholds of highest F1, and ``base rates`` says of everybody what at least half of the others have, without
     looking at a template. These three are chosen on the labels of other persons: identity folds.
 
@@ -54,12 +54,12 @@ def compare_ways(
         templates: of the method's encoder; the main face of each photo is used.
         labels: in the MAAD form, as are those of ``fit``.
         only: names of the photos to use; default, all.
-        ways: of :data:`WAYS`; default, all that the method has (a probe has no ``greedy``).
+        strategies: of :data:`STRATEGIES`; default, all that the method has (a probe has no ``greedy``).
         hide: attributes, groups or categories, by name, that no caption says and no figure counts.
-        progress: called with the number of templates done, once for each way.
+        progress: called with the number of templates done, once for each strategy.
 
     Returns:
-        Name of the way → figures, in the order of :data:`WAYS`, then the references.
+        Name of the strategy → figures, in the order of :data:`STRATEGIES`, then the references.
 
     Raises:
         LabelError: nothing can be joined, or fewer persons than folds.
@@ -78,11 +78,13 @@ def compare_ways(
             f"captions are judged on {folds} folds of persons, found {count_persons(identities)} persons with a usable "
             "template and labels: give more photos, or of more persons"
         )
-    if ways is None:
-        ways = [way for way in WAYS if way != "greedy" or isinstance(method, Interpreter)]
+    if strategies is None:
+        strategies = [
+            strategy for strategy in STRATEGIES if strategy != "greedy" or isinstance(method, Interpreter)
+        ]
     said: dict[str, Bools] = {
-        way: generate(method, vectors, way, config=config, hide=hide, progress=progress).asserted
-        for way in ways
+        strategy: generate(method, vectors, strategy, config=config, hide=hide, progress=progress).asserted
+        for strategy in strategies
     }
     scores, fold_of = method.read(vectors)[0], identity_folds(identities, folds, seed)
     chosen = {name: np.zeros(known.shape, dtype=np.bool_) for name in _CHOSEN}

@@ -13,7 +13,7 @@ import numpy as np
 
 from clip_smu.errors import InputError
 from clip_smu.evaluation.generation.scores import CaptionScores
-from clip_smu.evaluation.generation.ways import CaptionConfig, Progress, generate
+from clip_smu.evaluation.generation.strategies import CaptionConfig, Progress, generate
 from clip_smu.interpreter.readable import refuse_strangers, unreadable
 from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.photos.names import ABSENT, match
@@ -48,7 +48,7 @@ def write_captions(
     templates: Source,
     output: str | Path,
     *,
-    way: str = "calibrated",
+    strategy: str = "calibrated",
     config: CaptionConfig | None = None,
     hide: Hide = (),
     only: Sequence[str] | None = None,
@@ -89,7 +89,7 @@ def write_captions(
             method.check_templates(part.card, part.vectors.shape[1])
             if not rows:
                 refuse_strangers(method, part.vectors, str(templates))
-            made = generate(method, part.vectors, way, config=config, hide=hide, progress=progress)
+            made = generate(method, part.vectors, strategy, config=config, hide=hide, progress=progress)
             why = unreadable(method, part)
             for row, text in enumerate(made.texts):
                 names = [NAMES[k] for k in np.flatnonzero(made.asserted[row])]
@@ -104,16 +104,16 @@ def write_captions(
 
 
 def write_figures(figures: Mapping[str, CaptionScores], path: str | Path, *, hide: Hide = ()) -> None:
-    """Writes the figures of every way and shown attribute as csv; one without a value is empty and has its reason."""
+    """Writes the figures of every strategy and shown attribute as csv; an empty one has its reason."""
     with atomic(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_FIGURES)
-        for way, one in figures.items():
+        for strategy, one in figures.items():
             for k, name in ((k, NAMES[k]) for k in shown_columns(NAMES, hide)):
                 values = [measured.value[k] for measured in (one.precision, one.recall, one.f1)]
                 writer.writerow(
                     [
-                        way, name, *("" if np.isnan(value) else f"{value:.6f}" for value in values),
+                        strategy, name, *("" if np.isnan(value) else f"{value:.6f}" for value in values),
                         one.f1.n_positive[k], one.f1.n_negative[k], one.precision.reason[k],
                     ]
                 )  # fmt: skip
@@ -168,6 +168,6 @@ def _json_rows(file: IO[str]) -> Add:
     return add
 
 
-_FIGURES = ("way", "attribute", "precision", "recall", "f1", "n_positive", "n_negative", "reason")
+_FIGURES = ("strategy", "attribute", "precision", "recall", "f1", "n_positive", "n_negative", "reason")
 _COLUMNS = ("image", "face", "caption", "attributes", "rejected")
 _WRITERS: dict[str, Callable[[IO[str]], Add]] = {".csv": _csv_rows, ".jsonl": _json_rows}

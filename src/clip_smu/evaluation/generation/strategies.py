@@ -1,4 +1,4 @@
-"""The ways from readings to captions: what each says of a template, and the sentence for it."""
+"""The strategies from readings to captions: what each says of a template, and the sentence for it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from clip_smu.words.attributes import GROUPS, INDEX, NAMES
 from clip_smu.words.captions import caption, paper_caption
 from clip_smu.words.hiding import Hide, hidden_names
 
-WAYS = {
+STRATEGIES = {
     "calibrated": "verdicts of encoded",
     "likely": "probability of .5 or more",
     "threshold": "score above one threshold",
     "greedy": "greedy by the caption's likelihood",
 }
-"""The ways to a caption, with what they go by."""
+"""The strategies to a caption, with what they go by."""
 
 LIKELY = 0.5
 
@@ -34,7 +34,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class CaptionConfig:
-    """Settings of the ways to a caption.
+    """Settings of the strategies for a caption.
 
     Attributes:
         threshold: of ``threshold``: a score above it says yes. 0 is "nearer to the positive prompt than to the
@@ -86,7 +86,7 @@ class Captions:
 def generate(
     method: TemplateReader,
     vectors: Floats,
-    way: str = "calibrated",
+    strategy: str = "calibrated",
     *,
     config: CaptionConfig | None = None,
     hide: Hide = (),
@@ -97,13 +97,13 @@ def generate(
     Args:
         method: an interpreter, or a probe; ``greedy`` wants an interpreter with a text encoder.
         vectors: (N, d) float, as the encoder gave them; a row that cannot be read gets "" and a reason.
-        way: one of :data:`WAYS`.
+        strategy: one of :data:`STRATEGIES`.
         config: settings.
         hide: attributes, groups or categories, by name, that no caption says: without gender nobody is a woman.
         progress: called with the number of templates done.
 
     Raises:
-        InputError: no such way, or a setting that cannot be used.
+        InputError: no such strategy, or a setting that cannot be used.
         TemplateError: templates of another length.
         InterpreterError: ``greedy`` without a text encoder.
 
@@ -117,8 +117,8 @@ def generate(
     """
     config = config or CaptionConfig()
     config.check()
-    if way not in WAYS:
-        raise InputError(f"expected one of the ways {', '.join(WAYS)}, found {way!r}")
+    if strategy not in STRATEGIES:
+        raise InputError(f"expected one of the strategies {', '.join(STRATEGIES)}, found {strategy!r}")
     table = np.ascontiguousarray(np.atleast_2d(np.asarray(vectors, dtype=np.float32)))
     method.check_templates(None, table.shape[-1])
     fine = readable(method, table)
@@ -131,7 +131,7 @@ def generate(
     scores, probabilities, verdicts = method.read(table[good])
     hidden = np.isin(NAMES, [*hidden_names(hide)])
     scores[:, hidden], probabilities[:, hidden], verdicts[:, hidden] = -np.inf, 0, 0
-    if way == "greedy":
+    if strategy == "greedy":
         if not isinstance(method, Interpreter):
             raise InterpreterError(
                 f"greedy captions need a text encoder, and the probe {method.name} has none: give an interpreter"
@@ -140,14 +140,14 @@ def generate(
             method, table[good], hidden=hidden,
             margin=config.margin, scale=config.scale, most=config.most, progress=progress,
         )  # fmt: skip
-    elif way == "threshold":
+    elif strategy == "threshold":
         asserted[good] = above(scores, config.threshold)
     else:
-        asserted[good] = calibrated(probabilities, verdicts if way == "calibrated" else None)
+        asserted[good] = calibrated(probabilities, verdicts if strategy == "calibrated" else None)
     for place, row in enumerate(good):
-        not_male = way == "calibrated" and verdicts[place, INDEX["Male"]] == NOT_ENCODED
-        texts[row] = _worded(asserted[row], way, woman=bool(not_male))
-    if progress and way != "greedy":
+        not_male = strategy == "calibrated" and verdicts[place, INDEX["Male"]] == NOT_ENCODED
+        texts[row] = _worded(asserted[row], strategy, woman=bool(not_male))
+    if progress and strategy != "greedy":
         progress(len(table))
     return Captions(asserted, texts, rejected)
 
@@ -198,10 +198,10 @@ def choose_threshold(scores: Floats, labels: Int8s) -> float:
     return float((ranked[best] + ranked[best + 1]) / 2) if best + 1 < len(ranked) else float(ranked[best] - 1)
 
 
-def _worded(asserted: Bools, way: str, *, woman: bool) -> str:
+def _worded(asserted: Bools, strategy: str, *, woman: bool) -> str:
     """The paper's sentence, or for calibrated readings ours, where a red Male makes a woman."""
     labels = {name: 1 for name, said in zip(NAMES, asserted.tolist(), strict=True) if said}
-    if way in ("threshold", "greedy"):
+    if strategy in ("threshold", "greedy"):
         return paper_caption(labels)
     if woman:  # true, but nobody says it
         labels = {name: 1 for name in labels if name != "No_Beard"} | {"Male": -1}
