@@ -60,7 +60,7 @@ def document() -> str:
     root = typer.main.get_command(app)
     with root.make_context("clip-smu", [], resilient_parsing=True) as context:
         found = list(commands(root, context))
-        listed = [f"- [{n}](#{n.replace(' ', '-')}): {c.help.partition(chr(10))[0]}" for n, c, _ in found]
+        listed = [f"- [{n}](#{n.replace(' ', '-')}): {c.get_short_help_str(limit=100)}" for n, c, _ in found]
         parts = [HEAD, *listed, "\nThe same option means the same in every command:\n", shared(found), ""]
         return "\n".join(parts) + "\n" + "\n\n".join(section(*one) for one in found) + "\n"
 

@@ -31,7 +31,7 @@ def ask(
     faces: Faces,
     column: Column = None,
 ) -> None:
-    """Rank faces by how well their templates fit a question in free words.
+    """Rank faces by how well they fit a question in free words.
 
     Example: clip-smu ask "wears spectacles" photos/
     """

@@ -50,7 +50,7 @@ def captions(
     top: Annotated[int, typer.Option(help="Captions to print.")] = 5,
     column: Column = None,
 ) -> None:
-    """Write captions of templates; with labels, their precision, recall and F1 beside the paper's strategies.
+    """Write captions of templates. With labels, also their precision, recall and F1 beside the paper's strategies.
 
     Example: clip-smu captions templates/ -o captions.csv
     """

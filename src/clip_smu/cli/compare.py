@@ -42,7 +42,7 @@ def compare(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Say which attributes A's templates encode more than B's, with intervals and adjusted p.
+    """Say what A's templates encode more than B's. Attribute by attribute, with intervals and adjusted p.
 
     Example: clip-smu compare evaluation/ --method dlib-lfw --method my-probe
     """

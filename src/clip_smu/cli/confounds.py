@@ -63,7 +63,9 @@ def confounds(
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Say which readings are really of another attribute, of photo quality, or of the probe's own memory.
+    """Say which readings are really of something else.
+
+    Of another attribute, of photo quality, or of the probe's own memory.
 
     Example: clip-smu confounds evaluation/ --within Male,Young -o confounds/
     """

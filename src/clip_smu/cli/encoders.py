@@ -64,9 +64,9 @@ def pull(
         bool, typer.Option("--accept-licence", help="You accept the licence of the weights.")
     ] = False,
 ) -> None:
-    """Fetch the weights of an encoder; broken off and run again, it goes on.
+    """Fetch the weights of an encoder. Broken off and run again, it goes on.
 
-    Example: clip-smu encoders pull mbf --accept-licence
+    Example: clip-smu encoders pull arcface-mbf --accept-licence
     """
     from clip_smu.encoders.downloads import pull as run
     from clip_smu.encoders.known import CARDS
@@ -98,9 +98,10 @@ def convert(
         ),
     ] = None,
 ) -> None:
-    """Turn an official checkpoint into ONNX and a card; accepted only if both give the same numbers.
+    """Turn an official checkpoint into ONNX and a card.
 
-    It is called by its architecture and the first eight digits of the checkpoint's sha256: two checkpoints, two names.
+    Accepted only if both give the same numbers. It is called by its architecture and the first eight digits of the
+    checkpoint's sha256: two checkpoints, two names.
 
     Example: clip-smu encoders convert adaface_ir50_ms1mv2.ckpt --architecture adaface-ir50
     """
@@ -149,7 +150,7 @@ def check(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Verify persons with an encoder, and find out whether its preprocessing is wrong.
+    """Find out whether an encoder's preprocessing is right. Persons are verified with it.
 
     Example: clip-smu encoders check dlib lfw/images.tar --pairs pairs.txt
     """
@@ -189,9 +190,9 @@ def heads(
     photos: Photos,
     faces: Alignment,
 ) -> None:
-    """Read SwinFace's 42 heads from photos, one JSON object a face: an image-side reference.
+    """Read SwinFace's 42 heads from photos. One JSON object a face: an image-side reference.
 
-    Example: clip-smu encoders heads onnx:swinface-heads/model.onnx photo.jpg
+    Example: clip-smu encoders heads onnx:swinface-heads.onnx photos/
     """
     from clip_smu.encoders.heads import read_heads
     from clip_smu.encoders.load import load_encoder
@@ -248,7 +249,7 @@ def _tar(rates: Any) -> str:
 
 
 app = commands(
-    "The face recognition models whose templates can be read: list, show, pull, convert, check.",
+    "The face recognition models whose templates can be read.",
     {
         "list": list_encoders,
         "show": show,

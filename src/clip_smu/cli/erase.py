@@ -52,7 +52,7 @@ def erase(
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Erase attributes from templates, and measure what can still be read and who is still recognised.
+    """Erase attributes from templates. Then measure what can still be read, and who is still recognised.
 
     Example: clip-smu erase Male templates/ -l MAAD.csv --train train_list.txt --test test_list.txt -o no-male/
     """

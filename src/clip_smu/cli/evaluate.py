@@ -77,7 +77,7 @@ def evaluate(
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Measure how well interpreters and probes read labelled templates.
+    """Measure how well methods read labelled templates.
 
     Example: clip-smu evaluate dlib-lfw my-probe/ -t templates/ -l MAAD.csv --only test_list.txt -o evaluation/
     """

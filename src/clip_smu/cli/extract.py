@@ -30,7 +30,7 @@ def extract(
     ] = 1000,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn photos into templates, on all cores; killed and run again, it goes on.
+    """Turn photos into templates. On all cores; killed and run again, it goes on.
 
     Example: clip-smu extract photos/ -e dlib -o templates/
     """

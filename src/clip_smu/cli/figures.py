@@ -32,7 +32,7 @@ def figures(
     theme: Annotated[str, typer.Option(help="light, dark, or both.")] = "light",
     allow_unfinished: AllowUnfinished = False,
 ) -> None:
-    """Draw the evidence: ROC curves, AUCs, encoder against encoder, what is read from what, reliability, photos.
+    """Draw the evidence. ROC curves, AUCs, encoder against encoder, what is read from what, reliability, photos.
 
     Example: clip-smu figures evaluation/ -o figures/ --kind roc --attributes Male,Young
     """

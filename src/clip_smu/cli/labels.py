@@ -56,7 +56,7 @@ def show(
     as_json: AsJson = False,
     column: Column = None,
 ) -> None:
-    """Count what labels say of each attribute, and how they join with templates.
+    """Count what labels say, and how they join with templates.
 
     Example: clip-smu labels show MAAD.csv --templates templates/
     """
@@ -88,7 +88,7 @@ def prepare(
     as_json: AsJson = False,
     column: Column = None,
 ) -> None:
-    """Take the photos that can be trained on; say how many each step removed.
+    """Take the photos that can be trained on. Says how many each step removed.
 
     Example: clip-smu labels prepare templates/ --labels MAAD.csv --only train_list.txt -o prepared.txt
     """
@@ -157,6 +157,6 @@ def _show_steps(report: PreparationReport) -> None:
 
 
 app = commands(
-    "Attribute labels: convert other data sets' into MAAD-Face's form, show them, prepare a training set.",
+    "Attribute labels, in the form of MAAD-Face.",
     {"convert": convert, "show": show, "prepare": prepare},
 )

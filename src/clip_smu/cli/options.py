@@ -85,7 +85,7 @@ Hide = Annotated[
 Check = Annotated[
     str | None,
     typer.Option(
-        help="JSON of clip-smu encoders check --json, kept with the evidence; default, an interpreter's own, if any."
+        help="JSON of clip-smu encoders check --json, kept with the evidence; evaluate's default, an interpreter's own."
     ),
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Its name; default, the folder's.")]

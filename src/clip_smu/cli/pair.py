@@ -54,7 +54,7 @@ def pair(
     faces: Faces,
     column: Column = None,
 ) -> None:
-    """Say whether two faces match, and which attributes speak for it or against it.
+    """Say whether two faces match, and which attributes say so.
 
     Example: clip-smu pair a.jpg b.jpg
     """

@@ -39,7 +39,7 @@ def probe(
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fit classifiers to the templates of one encoder: the reference that language is measured against.
+    """Fit classifiers to the templates of one encoder. They are what language is measured against.
 
     Example: clip-smu probe templates/ --labels MAAD.csv --train train_list.txt --test test_list.txt -o my-probe/
     """

@@ -24,7 +24,7 @@ def report(
     ] = None,
     allow_unfinished: AllowUnfinished = False,
 ) -> None:
-    """Write the evidence as one self-contained file: finding, figures, limits, law, provenance.
+    """Write the evidence as one self-contained file. Finding, figures, limits, law, provenance.
 
     Example: clip-smu report evaluation/ -o report.html
     """

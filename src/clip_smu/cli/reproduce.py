@@ -39,7 +39,9 @@ def reproduce(
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Repeat the paper's experiment: templates, fits, probes, evaluation, confounds, erasure, tables, figures.
+    """Repeat the paper's experiment, from photos to figures.
+
+    Templates, fits, probes, evaluation, confounds, erasure, tables, figures.
 
     Example: clip-smu reproduce lfw --data lfw/ -o run/
     """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def words(method: InterpreterName = "dlib-lfw") -> None:
-    """List the words that an interpreter's text encoder was trained on.
+    """List the words that an interpreter was trained on.
 
     Example: clip-smu words --method my-interpreter/
     """

@@ -49,7 +49,7 @@ def zero_shot(
     overwrite: Overwrite = False,
     column: Column = None,
 ) -> None:
-    """Make an interpreter of CLIP as it is: 47 prompts, cosines, nothing trained.
+    """Make an interpreter of CLIP as it is. 47 prompts, cosines, nothing trained.
 
     Example: clip-smu zero-shot --text-encoder clip-text/ -o clip-off-the-shelf/
     """
