@@ -40,8 +40,10 @@ def epoch(trainer: Trainer, encoder: OnnxEncoder | None, crops: list[np.ndarray]
     x = torch.from_numpy(trainer.centred(rows, rows))
     row_of = {template.tobytes(): row for row, template in enumerate(x.numpy())}
     sampler = trainer.objective.sampler(trainer.config, trainer.language, x, trainer.labels)
-    tower, numbers = trainer.new_tower(), trainer.objective.numbers(len(NAMES))
-    optimiser = torch.optim.AdamW([*tower.parameters(), *numbers.values()], lr=1e-3, weight_decay=0.0)
+    text_encoder, loss_parameters = trainer.new_text_encoder(), trainer.objective.loss_parameters(len(NAMES))
+    optimiser = torch.optim.AdamW(
+        [*text_encoder.parameters(), *loss_parameters.values()], lr=1e-3, weight_decay=0.0
+    )
     steps = sampler.report["photos_of_unique_caption"] // trainer.config.batch_size
     started = time.perf_counter()
     for step in range(steps):
@@ -53,7 +55,7 @@ def epoch(trainer: Trainer, encoder: OnnxEncoder | None, crops: list[np.ndarray]
             assert torch.allclose(fresh, batch.templates, atol=1e-3), "not the stored templates"
             batch = replace(batch, templates=fresh)
         optimiser.zero_grad()
-        trainer.gradients(tower, numbers, batch)
+        trainer.gradients(text_encoder, loss_parameters, batch)
         optimiser.step()
     return time.perf_counter() - started, steps
 

@@ -152,9 +152,9 @@ def test_held_out_faces_and_labels_change_no_weight_of_their_fold(
 
 def fit_settings() -> Any:
     from clip_smu.training.fit import FitConfig
-    from clip_smu.training.text_encoders import TowerSize
+    from clip_smu.training.text_encoders import EncoderSize
 
-    return FitConfig(size=TowerSize(32, 1, 2), steps=50, folds=2, learning_rate=1e-2, device="cpu")
+    return FitConfig(size=EncoderSize(32, 1, 2), steps=50, folds=2, learning_rate=1e-2, device="cpu")
 
 
 def test_fit_tells_no_coin(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
 
     def train(self: Trainer, stage: str, rows: Any, held_out: Any, steps: int) -> Trained:
         asked.append((rows, held_out))
-        self._write_curves()
-        return Trained(self.new_tower(), 1, {}, 0.0)
+        self.curves.write()
+        return Trained(self.new_text_encoder(), 1, {}, 0.0)
 
     monkeypatch.setattr(Trainer, "train", train)
     monkeypatch.setattr(Trainer, "prompt_vectors", lambda *_: (positive, negative))
@@ -210,7 +210,9 @@ def test_early_stopping_watches_faces_centred_by_the_training_rows(
 
     faces, labels = coin_faces(6)
     seen: list[NDArray[Any]] = []
-    monkeypatch.setattr(Trainer, "_mean_auc", lambda self, tower, watched, known: seen.append(watched) or 0.5)
+    monkeypatch.setattr(
+        Trainer, "_mean_auc", lambda self, text_encoder, watched, known: seen.append(watched) or 0.5
+    )
     settings = fit_settings().training("toy")
     trainer = Trainer(replace(settings, batch_size=8), faces.vectors, labels.values, tmp_path)
     inside, outside = np.arange(40), np.arange(40, 60)

@@ -85,10 +85,10 @@ def test_labels_count_them() -> None:
 def test_fit_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from clip_smu.training.fit import FitConfig, fit
-    from clip_smu.training.text_encoders import TowerSize
+    from clip_smu.training.text_encoders import EncoderSize
 
     table, labels = faces()
-    small = FitConfig(size=TowerSize(16, 1, 2), steps=2, folds=2)
+    small = FitConfig(size=EncoderSize(16, 1, 2), steps=2, folds=2)
     made = fit(
         table, labels, tmp_path / "it", train=labels.images[:40], test=labels.images[40:], config=small
     )

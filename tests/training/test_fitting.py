@@ -36,12 +36,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from clip_smu.text.encoder import TextEncoder  # noqa: E402
-from clip_smu.training import text_encoders as towers  # noqa: E402
 from clip_smu.training import trainer as training  # noqa: E402
 from clip_smu.training.fit import FitConfig, fit  # noqa: E402
-from clip_smu.training.text_encoders import TowerSize  # noqa: E402
+from clip_smu.training.text_encoders import EncoderSize, build_mini, mini_tokenizer, padded_ids  # noqa: E402
 
-TINY = FitConfig(size=TowerSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2, device="cpu")
+TINY = FitConfig(size=EncoderSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2, device="cpu")
 SMALL = {
     "attribute": TINY,
     "clip": replace(TINY, objective="clip", batch_size=32, steps=60),
@@ -91,11 +90,14 @@ def test_onnx_repeats_pytorch(fitted: Path) -> None:
 
 
 def test_padding_does_not_matter() -> None:
-    tower, tokenizer = towers.mini_tower(DIM, TowerSize(16, 1, 2), 0).eval(), towers.mini_tokenizer()
+    text_encoder, tokenizer = (
+        build_mini(DIM, EncoderSize(16, 1, 2), 0).eval(),
+        mini_tokenizer(),
+    )
     texts = ["a hat", "A photo of a face with a 5 o'clock shadow and a rather long tail of words."]
     with torch.no_grad():
-        together = tower(towers.padded_ids(tokenizer, texts))
-        alone = torch.cat([tower(towers.padded_ids(tokenizer, [text])) for text in texts])
+        together = text_encoder(padded_ids(tokenizer, texts))
+        alone = torch.cat([text_encoder(padded_ids(tokenizer, [text])) for text in texts])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
 
 
@@ -107,8 +109,8 @@ def test_same_seed_same_weights_and_killed_and_resumed_too(
     output = tmp_path / "it"
     code = (
         "from faces import toy_data; from test_fitting import SMALL; "
-        "from clip_smu.training import fit as fitting, trainer as training\n"
-        "training.SAVE_EVERY = 0.05\n"
+        "from clip_smu.training import fit as fitting, checkpoints\n"
+        "checkpoints.SAVE_EVERY = 0.05\n"
         f"fitting.fit(*toy_data(), {str(output)!r}, config=SMALL[{objective!r}])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}

@@ -29,10 +29,10 @@ torch = pytest.importorskip("torch")
 from clip_smu.training import fit as fitting  # noqa: E402
 from clip_smu.training.fit import FitConfig, fit  # noqa: E402
 from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
-from clip_smu.training.text_encoders import TowerSize  # noqa: E402
+from clip_smu.training.text_encoders import EncoderSize  # noqa: E402
 from clip_smu.training.trainer import Trainer  # noqa: E402
 
-TINY = FitConfig(size=TowerSize(8, 1, 1), steps=30, folds=3, device="cpu", seed=2)
+TINY = FitConfig(size=EncoderSize(8, 1, 1), steps=30, folds=3, device="cpu", seed=2)
 STEPS = (7, 21, 12, 9, 30, 8)  # the best ones of the folds
 SECONDS = 1.7  # of the first training; the second takes twice as long, and so on
 
@@ -46,7 +46,7 @@ class Trainings:
 
 @pytest.fixture(autouse=True)
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trainings]:
-    """In the place of trainings: the tower as it is, and prompt vectors that the stage's seed gives."""
+    """In the place of trainings: the text_encoder as it is, and prompt vectors that the stage's seed gives."""
     seen = Trainings()
     whole = Trainer.train
 
@@ -56,7 +56,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trainings]:
         fold = int(stage.split()[1]) - 1 if held_out is not None else None
         return replace(made, step=steps if fold is None else STEPS[fold], seconds=SECONDS * len(seen.asked))
 
-    def prompt_vectors(self: Trainer, tower: Any, most: int | None = None) -> Any:
+    def prompt_vectors(self: Trainer, text_encoder: Any, most: int | None = None) -> Any:
         return prompts_of(len(seen.asked))
 
     monkeypatch.setattr(Trainer, "train", train)
@@ -301,17 +301,18 @@ def test_what_stands_where_nothing_is_given(objective: str, encoder: str) -> Non
     assert bare.batch_size == (row.batch_size_clip if encoder.startswith("clip") else row.batch_size)
     assert (bare.captions, bare.paraphrases, bare.patience, bare.accumulate) == (128, 1, 8, 1)
     assert (bare.text_encoder, bare.precision, bare.device, bare.seed) == ("mini", "float32", "cpu", 0)
-    assert bare.size == TowerSize()
+    assert bare.size == EncoderSize()
     assert bare.learning_rate == row.learning_rate
     assert (
         FitConfig(objective, text_encoder="openai/clip", device="cpu").training(encoder).learning_rate == 1e-5
     )
     given = FitConfig(
-        objective, "openai/clip", TowerSize(8, 1, 1), 3, 4, 5, 0.25, 0.125, 2, 2, 6, 0.2, "float32", 7, False, "cpu", 9,
+        objective, "openai/clip", EncoderSize(8, 1, 1), 3, 4, 5, 0.25, 0.125, 2, 2, 6, 0.2, "float32", 7, False,
+        "cpu", 9,
     )  # fmt: skip
     own = given.training(encoder)
     assert asdict(own) == {
-        "objective": objective, "text_encoder": "openai/clip", "size": asdict(TowerSize(8, 1, 1)), "steps": 3,
+        "objective": objective, "text_encoder": "openai/clip", "size": asdict(EncoderSize(8, 1, 1)), "steps": 3,
         "batch_size": 4, "captions": 5, "learning_rate": 0.25, "weight_decay": 0.125, "paraphrases": 2, "patience": 6,
         "precision": "float32", "accumulate": 7, "device": "cpu", "seed": 9,
     }  # fmt: skip

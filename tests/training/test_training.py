@@ -25,15 +25,14 @@ pytest.importorskip("transformers")
 
 from clip_smu.interpreter.interpreter import load_interpreter  # noqa: E402
 from clip_smu.text.clip_tokenizer import END, START  # noqa: E402
-from clip_smu.training import objectives  # noqa: E402
-from clip_smu.training import text_encoders as towers  # noqa: E402
+from clip_smu.training import batches, checkpoints  # noqa: E402
 from clip_smu.training import trainer as training  # noqa: E402
 from clip_smu.training.fit import FitConfig, fit  # noqa: E402
 from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
-from clip_smu.training.text_encoders import TowerSize  # noqa: E402
+from clip_smu.training.text_encoders import EncoderSize, build_text_encoder, text_tokenizer  # noqa: E402
 
 SMALL = FitConfig(
-    size=TowerSize(16, 1, 2), steps=20, captions=24, batch_size=32, learning_rate=1e-2, device="cpu"
+    size=EncoderSize(16, 1, 2), steps=20, captions=24, batch_size=32, learning_rate=1e-2, device="cpu"
 )
 
 
@@ -43,16 +42,16 @@ def trainer(tmp_path: Path, objective: str, **settings: object) -> training.Trai
     return training.Trainer(config, table.vectors, labels.values, tmp_path)
 
 
-def drawn(made: training.Trainer, step: int = 0) -> objectives.Batch:
+def drawn(made: training.Trainer, step: int = 0) -> batches.Batch:
     rows = np.arange(len(made.labels))
     x = torch.from_numpy(made.centred(rows, rows))
     return made.objective.sampler(made.config, made.language, x, made.labels).draw(step)
 
 
 def gradients(made: training.Trainer, step: int = 0) -> tuple[float, list[torch.Tensor]]:
-    tower, numbers = made.new_tower(), made.objective.numbers(len(NAMES))
-    loss = made.gradients(tower, numbers, drawn(made, step))
-    return loss, [one.grad for one in [*tower.parameters(), *numbers.values()]]
+    text_encoder, loss_parameters = made.new_text_encoder(), made.objective.loss_parameters(len(NAMES))
+    loss = made.gradients(text_encoder, loss_parameters, drawn(made, step))
+    return loss, [one.grad for one in [*text_encoder.parameters(), *loss_parameters.values()]]
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +117,14 @@ def test_every_step_of_clip_holds_unique_captions_that_fit(tmp_path: Path) -> No
 def test_shortened_captions_are_counted(tmp_path: Path) -> None:
     for objective in ("clip", "multipositive"):
         made = trainer(tmp_path, objective, captions=300)
-        batches = [drawn(made, step) for step in range(3)]
-        assert all(batch.ids.shape[1] <= 32 for batch in batches)
+        some = [drawn(made, step) for step in range(3)]
+        assert all(batch.ids.shape[1] <= 32 for batch in some)
         trained = made.train(f"all {objective}", np.arange(120), None, 3)
-        assert trained.report["captions"] == sum(len(batch.ids) for batch in batches)
-        assert trained.report["shortened"] == sum(batch.shortened for batch in batches) > 0
+        assert trained.report["captions"] == sum(len(batch.ids) for batch in some)
+        assert trained.report["shortened"] == sum(batch.shortened for batch in some) > 0
     long = np.where(made.labels[0] > 0, 1, 0).astype(np.int8)
     k = int(np.flatnonzero(long)[0])
-    ids, worded, cut = objectives._worded(made.language, long, k, np.random.default_rng(0))
+    ids, worded, cut = batches._worded(made.language, long, k, np.random.default_rng(0))
     assert (cut, worded[k], (worded != 0).sum()) == (True, 1, 1)
     assert made.language.tokenizer.decode(ids.tolist()).strip().lower() in {
         made.language.tokenizer.decode(made.language.tokens([text])[0].tolist()).strip().lower()
@@ -139,7 +138,7 @@ def test_captions_of_multipositive_word_what_they_are_matched_by(tmp_path: Path)
     for _ in range(300):
         photo = made.labels[rng.integers(len(made.labels))]
         k = int(rng.choice(np.flatnonzero(photo)))
-        subset = objectives._subset(photo, k, rng)
+        subset = batches._subset(photo, k, rng)
         assert subset[k] == photo[k]
         assert ((subset == photo) | (subset == 0)).all()  # only what is known of the photo
         assert (np.delete(subset, NAMES.index("Male")) < 0).sum() <= 1 or (subset != 0).sum() == 1
@@ -211,9 +210,13 @@ def test_the_gradients_are_those_of_the_plain_loss(tmp_path: Path) -> None:
     """Without vectors in between: text encoder, loss, backward."""
     made = trainer(tmp_path, "multipositive")
     _, expected = gradients(made)
-    tower, numbers, batch = made.new_tower(), made.objective.numbers(47), drawn(made)
-    made.objective.loss(tower(batch.ids), batch, numbers).backward()
-    for one, other in zip([*tower.parameters(), *numbers.values()], expected, strict=True):
+    text_encoder, loss_parameters, batch = (
+        made.new_text_encoder(),
+        made.objective.loss_parameters(47),
+        drawn(made),
+    )
+    made.objective.loss(text_encoder(batch.ids), batch, loss_parameters).backward()
+    for one, other in zip([*text_encoder.parameters(), *loss_parameters.values()], expected, strict=True):
         torch.testing.assert_close(one.grad, other, rtol=1e-6, atol=1e-8)
 
 
@@ -228,7 +231,7 @@ def _rank(index: int, port: int, folder: str) -> None:
         loss, values = gradients(made)
         with made.running(Path(folder) / objective):
             trained = made.train("all", np.arange(120), np.arange(40), 26)
-        results[objective] = (loss, values, made.prompt_vectors(trained.tower)[0])
+        results[objective] = (loss, values, made.prompt_vectors(trained.text_encoder)[0])
     made = fit(*toy_data(120), f"{folder}/it", config=replace(SMALL, objective="clip", steps=5, folds=2))
     results["fit"] = made.provenance["prompts_sha256"]
     torch.save(results, f"{folder}/{index}.pt")
@@ -256,7 +259,9 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
         with made.running(tmp_path / f"{objective}-alone"):
             trained = made.train("all", np.arange(120), np.arange(40), 26)
         np.testing.assert_array_equal(first[objective][2], second[objective][2])
-        np.testing.assert_allclose(first[objective][2], made.prompt_vectors(trained.tower)[0], atol=0.02)
+        np.testing.assert_allclose(
+            first[objective][2], made.prompt_vectors(trained.text_encoder)[0], atol=0.02
+        )
 
 
 def test_several_processes_need_accelerate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,11 +281,11 @@ def test_on_a_gpu(precision: str, tmp_path: Path) -> None:
         made = trainer(tmp_path, "multipositive", precision=precision, device="cuda")
         with made.running(tmp_path / run):
             trained = made.train("all", np.arange(120), None, 20)
-        vectors.append(made.prompt_vectors(trained.tower)[0])
+        vectors.append(made.prompt_vectors(trained.text_encoder)[0])
     np.testing.assert_array_equal(*vectors)
     on_cpu = trainer(tmp_path, "multipositive")
     with on_cpu.running(tmp_path / "cpu"):
-        expected = on_cpu.prompt_vectors(on_cpu.train("all", np.arange(120), None, 20).tower)[0]
+        expected = on_cpu.prompt_vectors(on_cpu.train("all", np.arange(120), None, 20).text_encoder)[0]
     assert (vectors[0] * expected).sum(axis=1).mean() > 0.9
 
 
@@ -310,9 +315,9 @@ def test_a_training_goes_on_from_the_step_that_it_was_killed_at(
             return made.train("fold 1 of 2", np.arange(80), np.arange(80, 120), 40)
 
     whole = trained("whole")
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
     ticks = iter(range(10**6))
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(ticks) * 1e-3)
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(ticks) * 1e-3)
     for until in (3, 26, 39):
         seen.clear()
         with pytest.raises(KilledError):
@@ -323,7 +328,7 @@ def test_a_training_goes_on_from_the_step_that_it_was_killed_at(
     assert seen[0] > 26
     assert resumed.step == whole.step
     assert resumed.report == whole.report
-    for one, other in zip(resumed.tower.parameters(), whole.tower.parameters(), strict=True):
+    for one, other in zip(resumed.text_encoder.parameters(), whole.text_encoder.parameters(), strict=True):
         assert torch.equal(one, other)
     assert (tmp_path / "killed/curves.csv").read_bytes() == (tmp_path / "whole/curves.csv").read_bytes()
 
@@ -331,7 +336,7 @@ def test_a_training_goes_on_from_the_step_that_it_was_killed_at(
 def test_slow_steps_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step may take half a minute: what is lost by a kill is counted in seconds, not in steps."""
     ticks = iter(range(10**6))
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(ticks) * 20.0)
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(ticks) * 20.0)
 
     def killed(stage: str, done: int, total: int) -> None:
         if done == 3:
@@ -358,7 +363,7 @@ def test_a_damaged_state_is_not_taken_up(tmp_path: Path) -> None:
         state.write_bytes(damaged)
         again = trained()
         assert again.step == whole.step
-        for one, other in zip(again.tower.parameters(), whole.tower.parameters(), strict=True):
+        for one, other in zip(again.text_encoder.parameters(), whole.text_encoder.parameters(), strict=True):
             assert torch.equal(one, other)
 
 
@@ -416,8 +421,8 @@ def test_t_is_held_at_a_hundred(tmp_path: Path) -> None:
     made = trainer(tmp_path, "clip", learning_rate=10.0)
     with made.running(tmp_path / "work"):
         made.train("all", np.arange(120), None, 3)
-    saved = training._load(tmp_path / "work/all.pt", torch.device("cpu"))
-    assert 0 < saved["numbers"]["t"].exp().item() <= 100 * (1 + 1e-6)
+    saved = checkpoints.load_snapshot(tmp_path / "work/all.pt", torch.device("cpu"))
+    assert 0 < saved["loss_parameters"]["t"].exp().item() <= 100 * (1 + 1e-6)
 
 
 # ---------------------------------------------------------------- text encoders of transformers' form
@@ -440,9 +445,9 @@ def test_a_clip_from_a_folder_is_fitted_exported_and_asked(clip_folder: Path, tm
 
 
 def test_a_new_projection_only_where_lengths_differ(clip_folder: Path) -> None:
-    own = towers.text_tower(str(clip_folder), 24, TowerSize(), 0).state_dict()
+    own = build_text_encoder(str(clip_folder), 24, EncoderSize(), 0).state_dict()
     new, again, other = (
-        towers.text_tower(str(clip_folder), 512, TowerSize(), seed).state_dict() for seed in (0, 0, 1)
+        build_text_encoder(str(clip_folder), 512, EncoderSize(), seed).state_dict() for seed in (0, 0, 1)
     )
     from safetensors.torch import load_file
 
@@ -472,17 +477,17 @@ def test_a_whole_clip_gives_its_text_encoder_and_says_nothing(
     )  # fmt: skip
     CLIPModel(config).save_pretrained(tmp_path)
     capfd.readouterr()
-    tower = towers.text_tower(str(tmp_path), 24, TowerSize(), 0)
+    text_encoder = build_text_encoder(str(tmp_path), 24, EncoderSize(), 0)
     assert capfd.readouterr() == ("", "")
     saved = load_file(tmp_path / "model.safetensors")
     key = next(name for name in saved if name.startswith("text_model") and name.endswith("fc1.weight"))
-    (own,) = (value for name, value in tower.state_dict().items() if name.endswith("fc1.weight"))
+    (own,) = (value for name, value in text_encoder.state_dict().items() if name.endswith("fc1.weight"))
     assert torch.equal(own, saved[key])
     save_file({name: value for name, value in saved.items() if name != key}, tmp_path / "model.safetensors")
     with pytest.raises(
         InputError, match=r"found none for 1 arrays, the first: .*fc1\.weight; give a whole CLIP"
     ):
-        towers.text_tower(str(tmp_path), 24, TowerSize(), 0)
+        build_text_encoder(str(tmp_path), 24, EncoderSize(), 0)
 
 
 def test_clips_own_vocabulary_file_gives_its_token_ids(shared: Path, golden: Path, tmp_path: Path) -> None:
@@ -493,7 +498,7 @@ def test_clips_own_vocabulary_file_gives_its_token_ids(shared: Path, golden: Pat
     if not file.is_file():
         pytest.skip("needs CLIP's vocabulary")
     shutil.copy(file, tmp_path)
-    tokenizer = towers.text_tokenizer(str(tmp_path))
+    tokenizer = text_tokenizer(str(tmp_path))
     table = json.loads((golden / "clip_tokens_golden.json").read_text())
     rows = [row for row in table["captions"] if row["fits_77"] and row["text"].isascii()]
     rows = [
@@ -515,7 +520,10 @@ def test_text_encoders_that_are_not_there(
         raise OSError("Name or service not known")
 
     monkeypatch.setattr(HfApi, "model_info", unreachable)
-    for load in (lambda name: towers.text_tower(name, 16, TowerSize(), 0), towers.text_tokenizer):
+    for load in (
+        lambda name: build_text_encoder(name, 16, EncoderSize(), 0),
+        text_tokenizer,
+    ):
         with pytest.raises(
             InputError, match=r"nobody/nothing is not on this machine .*config\.json, model\.safetensors"
         ):
@@ -523,8 +531,8 @@ def test_text_encoders_that_are_not_there(
         with pytest.raises(InputError, match=r"must be mini, a name on the Hugging Face Hub or a folder"):
             load("a b/../c")
     with pytest.raises(InputError, match="does not hold a CLIP text encoder"):
-        towers.text_tower(str(tmp_path), 16, TowerSize(), 0)
+        build_text_encoder(str(tmp_path), 16, EncoderSize(), 0)
     with pytest.raises(InputError, match=r"expected CLIP's .*, found none"):
-        towers.text_tokenizer(str(tmp_path))
+        text_tokenizer(str(tmp_path))
     with pytest.raises(InputError, match="one of attribute, clip, multipositive, not 'magic'"):
         FitConfig(objective="magic").check()

@@ -23,7 +23,7 @@ from clip_smu.photos.spelling import distinct
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder
 from clip_smu.training.fit import FitConfig
 from clip_smu.training.probes import ProbeConfig
-from clip_smu.training.text_encoders import TowerSize
+from clip_smu.training.text_encoders import EncoderSize
 from clip_smu.words.attributes import resolve
 
 _OURS = frozenset(
@@ -97,7 +97,7 @@ def config_of(
     try:
         if method.kind == "objective":
             _refuse_unknown(settings, FitConfig, {"objective", "seed"})
-            inner = {**settings, "size": TowerSize(**settings["size"])} if "size" in settings else settings
+            inner = {**settings, "size": EncoderSize(**settings["size"])} if "size" in settings else settings
             fitted = FitConfig(objective=method.what, seed=plan.seed, **inner)
             fitted.check()
             return settings, fitted

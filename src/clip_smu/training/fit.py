@@ -37,9 +37,11 @@ from clip_smu.storage.files import storage_errors
 from clip_smu.storage.job_folders import JOB, claim_folder, holds_files, writes_folder
 from clip_smu.templates import Source, Templates, read_templates
 from clip_smu.templates.likeness import measure_likeness
-from clip_smu.training.objectives import OBJECTIVES, TrainConfig
-from clip_smu.training.text_encoders import MINI, TowerSize, export_tower
-from clip_smu.training.trainer import CURVES_FILE, PRECISIONS, Progress, Trainer
+from clip_smu.training.curves import CURVES_FILE
+from clip_smu.training.objectives import OBJECTIVES
+from clip_smu.training.text_encoders import MINI, EncoderSize, export_text_encoder
+from clip_smu.training.train_config import TrainConfig
+from clip_smu.training.trainer import PRECISIONS, Progress, Trainer
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.prompts import prompts
@@ -79,7 +81,7 @@ class FitConfig:
 
     objective: str = "attribute"
     text_encoder: str = MINI
-    size: TowerSize = field(default_factory=TowerSize)
+    size: EncoderSize = field(default_factory=EncoderSize)
     steps: int | None = None
     batch_size: int | None = None
     captions: int = 128
@@ -207,7 +209,7 @@ def fit(
         >>> people = [f"person{row // 2}" for row in range(60)]
         >>> photos = [f"{person}/{row}.jpg" for row, person in enumerate(people)]
         >>> faces = Templates(vectors, photos, np.zeros(60, np.int16), people, np.ones(60, np.float32), None)
-        >>> small = FitConfig(size=TowerSize(16, 1, 2), steps=5, folds=2)
+        >>> small = FitConfig(size=EncoderSize(16, 1, 2), steps=5, folds=2)
         >>> made = fit(faces, Labels(photos, people, values), tempfile.mkdtemp() + "/it", config=small)
         >>> made.dim, len(made.attributes)
         (8, 47)
@@ -260,10 +262,13 @@ def fit(
         out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
         steps = int(np.median(best_steps))
         trained = trainer.train("all identities", everyone, None, steps)
-        positive, negative = trainer.prompt_vectors(trained.tower)
+        positive, negative = trainer.prompt_vectors(trained.text_encoder)
         if trainer.ranks.main:
-            export_tower(
-                trained.tower, trainer.language.tokenizer, made, [prompts(row)[0] for row in ATTRIBUTES]
+            export_text_encoder(
+                trained.text_encoder,
+                trainer.language.tokenizer,
+                made,
+                [prompts(row)[0] for row in ATTRIBUTES],
             )
     calibration = calibrate(out_of_fold, known.labels, config.error_rate, known.templates.identities)
     reader = Interpreter(
@@ -385,7 +390,7 @@ def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[Float64s,
         inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         stage = f"fold {fold + 1} of {folds}"
         trained = trainer.train(stage, inside, outside, trainer.config.steps)
-        positive, negative = trainer.prompt_vectors(trained.tower)
+        positive, negative = trainer.prompt_vectors(trained.text_encoder)
         scores[outside] = trainer.centred(outside, inside) @ (positive - negative).T
         best_steps.append(trained.step)
         seconds += trained.seconds

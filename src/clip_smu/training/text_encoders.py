@@ -33,7 +33,7 @@ _AGREE = 1e-4  # largest difference allowed between ONNX Runtime and PyTorch, un
 
 
 @dataclass(frozen=True, slots=True)
-class TowerSize:
+class EncoderSize:
     """Size of `mini`: about 1.5 million parameters, 6 MB of ONNX."""
 
     width: int = 128
@@ -41,7 +41,7 @@ class TowerSize:
     heads: int = 4
 
 
-class TextTower(nn.Module):
+class TextEncoderModel(nn.Module):
     """A text encoder in training: token ids (B, L) int64 → unit vectors (B, d) float32."""
 
     def __init__(self, model: Any) -> None:
@@ -61,7 +61,7 @@ class TextTower(nn.Module):
         return nn.functional.normalize(text, dim=-1)
 
 
-def text_tower(name: str, dim: int, size: TowerSize, seed: int) -> TextTower:
+def build_text_encoder(name: str, dim: int, size: EncoderSize, seed: int) -> TextEncoderModel:
     """A text encoder to train, its output of length ``dim``; the same arguments give the same weights.
 
     Args:
@@ -74,7 +74,7 @@ def text_tower(name: str, dim: int, size: TowerSize, seed: int) -> TextTower:
         InputError: the text encoder is not there and cannot be had, or is no CLIP.
     """
     if name == MINI:
-        return mini_tower(dim, size, seed)
+        return build_mini(dim, size, seed)
     from transformers import CLIPTextModelWithProjection
 
     with _from_hub(name) as at_hand, _quiet():
@@ -97,7 +97,7 @@ def text_tower(name: str, dim: int, size: TowerSize, seed: int) -> TextTower:
             model.text_projection = nn.Linear(width, dim, bias=False)
             nn.init.normal_(model.text_projection.weight, std=width**-0.5)
         model.config.projection_dim = dim
-    return TextTower(model)
+    return TextEncoderModel(model)
 
 
 def text_tokenizer(name: str) -> Tokenizer:
@@ -122,7 +122,7 @@ def text_tokenizer(name: str) -> Tokenizer:
     return tokenizer
 
 
-def mini_tower(dim: int, size: TowerSize, seed: int) -> TextTower:
+def build_mini(dim: int, size: EncoderSize, seed: int) -> TextEncoderModel:
     """A new `mini` whose output has length ``dim``; the same seed gives the same weights."""
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
@@ -142,7 +142,7 @@ def mini_tower(dim: int, size: TowerSize, seed: int) -> TextTower:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TextTower(CLIPTextModelWithProjection(config))
+        return TextEncoderModel(CLIPTextModelWithProjection(config))
 
 
 def mini_tokenizer() -> Tokenizer:
@@ -172,22 +172,24 @@ def pad_rows(rows: Sequence[Int64s], padding: int) -> Tensor:
     return torch.from_numpy(ids)
 
 
-def export_tower(tower: TextTower, tokenizer: Tokenizer, folder: Path, probes: Sequence[str]) -> TextEncoder:
+def export_text_encoder(
+    text_encoder: TextEncoderModel, tokenizer: Tokenizer, folder: Path, probes: Sequence[str]
+) -> TextEncoder:
     """Writes ``text_encoder.onnx`` and ``tokenizer.json``, and accepts them only if they repeat PyTorch's vectors.
 
     Raises:
         InterpreterError: ONNX Runtime and PyTorch disagree on ``probes``.
     """
     model, vocabulary = folder / "text_encoder.onnx", folder / "tokenizer.json"
-    tower = tower.cpu().eval()
+    text_encoder = text_encoder.cpu().eval()
     with atomic(vocabulary) as temporary:
         temporary.write_text(tokenizer.to_str(), encoding="utf-8")
     with atomic(model) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own future
         exported = io.BytesIO()
         torch.onnx.export(
-            tower,
-            (padded_ids(tokenizer, probes[:2], tower.context),),
+            text_encoder,
+            (padded_ids(tokenizer, probes[:2], text_encoder.context),),
             exported,  # type: ignore[arg-type]  # file objects are taken too
             input_names=["input_ids"],
             output_names=["text"],
@@ -196,9 +198,9 @@ def export_tower(tower: TextTower, tokenizer: Tokenizer, folder: Path, probes: S
             dynamo=False,
         )
         temporary.write_bytes(exported.getbuffer())
-    encoder = TextEncoder(model, vocabulary, tower.context)
+    encoder = TextEncoder(model, vocabulary, text_encoder.context)
     with torch.no_grad():
-        expected = tower(padded_ids(tokenizer, probes, tower.context)).numpy()
+        expected = text_encoder(padded_ids(tokenizer, probes, text_encoder.context)).numpy()
     difference = float(np.abs(encoder.encode(probes) - expected).max())
     if difference > _AGREE:
         raise InterpreterError(
@@ -243,7 +245,7 @@ def _from_hub(name: str) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' bar and its report of a whole CLIP's image tower, which is not wanted here."""
+    """Without transformers' bar and its report of a whole CLIP's image text_encoder, which is not wanted here."""
     from transformers.utils import logging
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -252,7 +252,7 @@ def _tokenizer_beside(onnx: Path) -> Any:
     """The tokenizer in the folder of an ONNX text encoder; it must put start and end around a sentence."""
     file = onnx.parent / _TOKENIZER_FILE
     if not file.is_file() and (onnx.parent / _MERGES_FILE).is_file():
-        return _towers().text_tokenizer(str(onnx.parent))
+        return _text_encoders().text_tokenizer(str(onnx.parent))
     if not file.is_file():
         raise InputError(
             f"expected CLIP's {_MERGES_FILE} or a {_TOKENIZER_FILE} beside {onnx}, found neither: put one there"
@@ -271,26 +271,28 @@ def _tokenizer_beside(onnx: Path) -> Any:
 
 def _from_transformers(name: str, output: Path) -> TextEncoder:
     """Exports a CLIP of transformers' form as it is."""
-    towers = _towers()
-    tokenizer = towers.text_tokenizer(name)  # says what is wrong with a name or a folder
+    text_encoders = _text_encoders()
+    tokenizer = text_encoders.text_tokenizer(name)  # says what is wrong with a name or a folder
     from transformers import CLIPTextConfig
 
     own = int(CLIPTextConfig.from_pretrained(name).projection_dim)  # else it would get a new projection
-    tower = towers.text_tower(name, own, towers.TowerSize(), SEED)
+    text_encoder = text_encoders.build_text_encoder(name, own, text_encoders.EncoderSize(), SEED)
     output.mkdir(parents=True, exist_ok=True)
-    made: TextEncoder = towers.export_tower(tower, tokenizer, output, [prompt(row) for row in ATTRIBUTES])
+    made: TextEncoder = text_encoders.export_text_encoder(
+        text_encoder, tokenizer, output, [prompt(row) for row in ATTRIBUTES]
+    )
     return made
 
 
-def _towers() -> Any:
+def _text_encoders() -> Any:
     """The room of PyTorch text encoders."""
     try:
-        from clip_smu.training import text_encoders as towers
+        from clip_smu.training import text_encoders
     except ImportError:
         raise MissingExtraError(
             "reading a CLIP of transformers' form, or its vocabulary file,", "train"
         ) from None
-    return towers
+    return text_encoders
 
 
 def _card_of(encoder: str) -> EncoderCard | None:
