@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from clip_smu.cli.inputs import batches, face_name, finish, tell_rejected
 from clip_smu.cli.options import AsJsonLines, Column, EncoderName, Example, Faces, Inputs, InterpreterName
 from clip_smu.cli.show import note, write
-
-if TYPE_CHECKING:
-    pass
 
 
 def ask(

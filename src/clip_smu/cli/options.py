@@ -68,7 +68,9 @@ Example = Annotated[
 Labels = Annotated[str, labels_option("csv or Parquet in the MAAD form.")]
 MaybeLabels = Annotated[str | None, labels_option("csv or Parquet in the MAAD form.")]
 Only = Annotated[str | None, typer.Option("--only", help="List of the photos that count; default, all.")]
-Train = Annotated[str | None, typer.Option("--train", help="List of the photos to fit on; default, all.")]
+Train = Annotated[
+    str | None, typer.Option("--train", help="List of the photos to fit or calibrate on; default, all.")
+]
 Test = Annotated[
     str | None, typer.Option("--test", help="List of photos of other persons to measure the evidence on.")
 ]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from clip_smu.cli.options import InterpreterName
 from clip_smu.cli.show import write
-
-if TYPE_CHECKING:
-    pass
 
 
 def words(method: InterpreterName = "dlib-lfw") -> None:

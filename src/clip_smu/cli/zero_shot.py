@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from clip_smu.cli.options import (
     templates_option,
 )
 from clip_smu.cli.show import write
-
-if TYPE_CHECKING:
-    pass
 
 
 def zero_shot(
