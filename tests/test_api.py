@@ -98,6 +98,8 @@ def test_examples_in_docstrings_run(name: str) -> None:
         pytest.importorskip("torch")
     if name == "clip_smu.encoders.load" or name.startswith("clip_smu.templates.extraction"):
         pytest.importorskip("dlib")
+    if name == "clip_smu.sklearn":
+        pytest.importorskip("sklearn")
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     for example in _Examples().find(module, name):

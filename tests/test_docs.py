@@ -28,6 +28,8 @@ def test_python_runs(name: str, code: str, tmp_path: Path, monkeypatch: pytest.M
         pytest.importorskip("dlib")
     if "FitConfig" in code:
         pytest.importorskip("torch")
+    if "sklearn" in code:
+        pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, name, "exec"), {})
 
