@@ -283,3 +283,14 @@ def test_shipped_prompts_are_what_the_text_encoder_says() -> None:
         for side, stored in ((True, shipped.positive[k]), (False, shipped.negative[k])):
             mean = encoder.encode(prompts(name, side)).mean(axis=0)
             np.testing.assert_allclose(mean / np.linalg.norm(mean), stored, atol=1e-4)
+
+
+def test_the_keys_on_disk_are_those_of_before(toy: Interpreter, tmp_path: Path) -> None:
+    """Folders of before name the thresholds and errors by their colours; so do ours, and they are read."""
+    toy.save(tmp_path / "it")
+    row = json.loads((tmp_path / "it/interpreter.json").read_text())["attributes"][0]
+    assert (row["green"], row["red"]) == (0.8, 0.3)
+    assert (row["evidence"]["green_error"], row["evidence"]["red_error"]) == (0.1, None)
+    read = load_interpreter(tmp_path / "it")
+    assert (read.calibration.encoded_at[0], read.calibration.not_encoded_at[0]) == (0.8, 0.3)
+    assert read.evidence[0].encoded_error == 0.1
