@@ -85,7 +85,7 @@ MOST_TOLD = 6
 
 
 def probe_settings() -> dict[str, Any]:
-    from clip_smu.training.probes import ProbeConfig
+    from clip_smu.training.probe_config import ProbeConfig
 
     return {
         "multi-label": ProbeConfig("multi-label", learning_rate=0.02, epochs=10, standardise=True, folds=3),
@@ -151,7 +151,7 @@ def test_held_out_faces_and_labels_change_no_weight_of_their_fold(
 
 
 def fit_settings() -> Any:
-    from clip_smu.training.fit import FitConfig
+    from clip_smu.training.fit_config import FitConfig
     from clip_smu.training.text_encoders import EncoderSize
 
     return FitConfig(size=EncoderSize(32, 1, 2), steps=50, folds=2, learning_rate=1e-2, device="cpu")

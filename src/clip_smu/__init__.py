@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from clip_smu.photos.example import example_photo
     from clip_smu.templates import read_templates
     from clip_smu.templates.extraction import extract
-    from clip_smu.training.fit import FitConfig, fit
+    from clip_smu.training.fit import fit
+    from clip_smu.training.fit_config import FitConfig
     from clip_smu.words.attribute_table import ATTRIBUTES
 
 # Nothing leaves: read by these libraries when they are imported, so set before anything can import them.
@@ -54,7 +55,7 @@ _MODULES = {
     "ATTRIBUTES": "words.attribute_table",
     "ClipSmuError": "errors",
     "EncoderOptions": "encoders.encoder",
-    "FitConfig": "training.fit",
+    "FitConfig": "training.fit_config",
     "Interpreter": "interpreter.interpreter",
     "decode": "photos.decode",
     "example_photo": "photos.example",
@@ -69,7 +70,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'clip_smu' has no attribute {name!r}")
-    if _MODULES[name] == "training.fit":
+    if _MODULES[name].startswith("training."):
         _need_training()
     return getattr(import_module(f"clip_smu.{_MODULES[name]}"), name)
 

@@ -84,7 +84,8 @@ def test_labels_count_them() -> None:
 
 def test_fit_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from clip_smu.training.fit import FitConfig, fit
+    from clip_smu.training.fit import fit
+    from clip_smu.training.fit_config import FitConfig
     from clip_smu.training.text_encoders import EncoderSize
 
     table, labels = faces()
@@ -104,7 +105,8 @@ def test_fit_goes_on(tmp_path: Path) -> None:
 
 def test_probe_and_zero_shot_go_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from clip_smu.training.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probe_config import ProbeConfig
+    from clip_smu.training.probes import fit_probe
     from clip_smu.training.zero_shot import zero_shot
 
     table, labels = faces()

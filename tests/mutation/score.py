@@ -40,8 +40,16 @@ ROOMS = {
     "sampling": Room(("metrics/folds.py",), ("metrics/test_folds.py",)),
     "names": Room(("photos/names.py", "photos/spelling.py"), ("photos/test_names.py",), "147"),
     "calibrate": Room(("interpreter/calibration.py",), ("interpreter/test_calibration.py",), "0258"),
-    "probes": Room(("training/probes.py",), ("training/test_probes_small.py",), "37"),
-    "fitting": Room(("training/fit.py",), ("training/test_fitting_small.py",), "37"),
+    "probes": Room(
+        ("training/probes.py", "training/probe_config.py", "training/classifiers.py"),
+        ("training/test_probes_small.py",),
+        "37",
+    ),
+    "fitting": Room(
+        ("training/fit.py", "training/fit_config.py", "training/job.py"),
+        ("training/test_fitting_small.py",),
+        "37",
+    ),
     "evaluation": Room(
         tuple(
             f"evaluation/{one}.py"

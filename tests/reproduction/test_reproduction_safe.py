@@ -318,7 +318,8 @@ def test_a_stage_killed_while_the_old_result_is_removed_goes_on(
 
 def test_a_damaged_evaluation_is_made_again(data: Path, tmp_path: Path) -> None:
     from clip_smu.evaluation import evaluate, read_evaluation
-    from clip_smu.training.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probe_config import ProbeConfig
+    from clip_smu.training.probes import fit_probe
 
     table, labels = toy_data(240)
     fit_probe(table, labels, tmp_path / "probe", config=ProbeConfig(folds=2))

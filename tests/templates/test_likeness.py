@@ -201,7 +201,8 @@ def test_saved_and_loaded_with_either_method(shipped: Interpreter, tmp_path: Pat
 
 def test_fits_measure_it(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from clip_smu.training.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probe_config import ProbeConfig
+    from clip_smu.training.probes import fit_probe
 
     vectors = made_up_encoder(200, 24, 1).astype(np.float32)
     people = [f"p{row // 4}" for row in range(200)]

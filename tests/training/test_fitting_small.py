@@ -27,7 +27,8 @@ from faces import DIM, toy_data
 torch = pytest.importorskip("torch")
 
 from clip_smu.training import fit as fitting  # noqa: E402
-from clip_smu.training.fit import FitConfig, fit  # noqa: E402
+from clip_smu.training.fit import fit  # noqa: E402
+from clip_smu.training.fit_config import FitConfig  # noqa: E402
 from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
 from clip_smu.training.text_encoders import EncoderSize  # noqa: E402
 from clip_smu.training.trainer import Trainer  # noqa: E402
@@ -282,13 +283,13 @@ def test_choices_are_checked() -> None:
 
 
 def test_tensorboard_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    monkeypatch.setattr("clip_smu.training.fit_config.find_spec", lambda name: None)
     FitConfig(device="cpu").check()
     with pytest.raises(
         InputError, match="needs the package tensorboard, which is not installed: pip install"
     ):
         FitConfig(device="cpu", tensorboard=True).check()
-    monkeypatch.setattr(fitting, "find_spec", lambda name: name == "tensorboard" or None)
+    monkeypatch.setattr("clip_smu.training.fit_config.find_spec", lambda name: name == "tensorboard" or None)
     FitConfig(device="cpu", tensorboard=True).check()
 
 

@@ -25,7 +25,9 @@ from faces import DIM, toy_card, toy_data
 torch = pytest.importorskip("torch")
 
 from clip_smu.training import probes  # noqa: E402
-from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward  # noqa: E402
+from clip_smu.training.classifiers import TRAIN, Rows, Training, forward  # noqa: E402
+from clip_smu.training.probe_config import KINDS, ProbeConfig  # noqa: E402
+from clip_smu.training.probes import fit_probe  # noqa: E402
 
 FAST = {
     "multi-label": ProbeConfig("multi-label", learning_rate=0.02, epochs=15, standardise=True, folds=2),
@@ -53,7 +55,7 @@ def test_unknown_labels_take_no_part(kind: str) -> None:
     """A column without known labels, and rows without any, change nothing that is learnt of the others."""
     data = rows(60)
     data.labels[:, 5] = 0
-    layers = KINDS[kind].train(task(kind, data)).layers
+    layers = TRAIN[kind](task(kind, data)).layers
     if len(layers) == 1 and kind != "multi-label":
         assert not layers[0][0][:, 5].any()
     moved = Rows(data.x.copy(), data.labels.copy())
@@ -61,8 +63,8 @@ def test_unknown_labels_take_no_part(kind: str) -> None:
     moved.x[7] += 5  # a face of which nothing is known
     still = Rows(data.x.copy(), moved.labels)
     for one, other in zip(
-        itertools.chain(*KINDS[kind].train(task(kind, moved)).layers),
-        itertools.chain(*KINDS[kind].train(task(kind, still)).layers),
+        itertools.chain(*TRAIN[kind](task(kind, moved)).layers),
+        itertools.chain(*TRAIN[kind](task(kind, still)).layers),
         strict=True,
     ):
         np.testing.assert_allclose(one, other, atol=1e-3 if kind == "logistic-regression" else 1e-6)
@@ -74,11 +76,11 @@ def test_mlp_stops_early_at_the_best_epoch() -> None:
     fold_of = identity_folds(table.identities, 2, 0)
     inside, outside = (Rows(table.vectors[fold_of == f], labels.values[fold_of == f]) for f in (0, 1))
     config = replace(FAST["mlp"].resolved(), patience=2, epochs=400, learning_rate=0.05)
-    trained = KINDS["mlp"].train(Training(inside, outside, config, 400, None, silent))
+    trained = TRAIN["mlp"](Training(inside, outside, config, 400, None, silent))
     assert 2 < trained.epoch < 100
     areas = {}
     for epoch in range(1, trained.epoch + 3):
-        unwatched = KINDS["mlp"].train(Training(inside, None, config, epoch, None, silent))
+        unwatched = TRAIN["mlp"](Training(inside, None, config, epoch, None, silent))
         assert unwatched.epoch == epoch
         areas[epoch] = np.nanmean(auc(forward(unwatched.layers, outside.x), outside.labels).value)
         if epoch == trained.epoch:

@@ -28,8 +28,10 @@ from faces import DIM, toy_data
 
 torch = pytest.importorskip("torch")
 
-from clip_smu.training import probes  # noqa: E402
-from clip_smu.training.probes import KINDS, ProbeConfig, Rows, Training, fit_probe, forward, train_binary  # noqa: E402
+from clip_smu.training import classifiers, probes  # noqa: E402
+from clip_smu.training.classifiers import Rows, Trained, Training, forward, train_binary  # noqa: E402
+from clip_smu.training.probe_config import ProbeConfig  # noqa: E402
+from clip_smu.training.probes import fit_probe  # noqa: E402
 
 SMALL = ProbeConfig(folds=3, strengths=(0.01, 1.0), seed=3)
 
@@ -187,16 +189,16 @@ def test_steps_are_the_median_of_the_folds(tmp_path: Path, monkeypatch: pytest.M
     given: list[Training] = []
     layer = (np.zeros((DIM, 47), np.float32), np.zeros(47, np.float32))
 
-    def train(task: Training) -> probes.Trained:
+    def train(task: Training) -> Trained:
         given.append(task)
-        return probes.Trained((layer,), [2, 9, 4, 99][len(given) - 1])
+        return Trained((layer,), [2, 9, 4, 99][len(given) - 1])
 
-    monkeypatch.setitem(KINDS, "mlp", replace(KINDS["mlp"], train=train))
+    monkeypatch.setitem(classifiers.TRAIN, "mlp", train)
     probe = made(tmp_path / "it", ProbeConfig("mlp", folds=3, epochs=17))
     assert [task.epochs for task in given] == [17, 17, 17, 4]
     assert [task.held_out is None for task in given] == [False, False, False, True]
     assert probe.provenance["epochs"] == 4
-    assert all(task.strength is None for task in given)
+    assert all(task.c is None for task in given)
     assert given[3].rows.x.shape == (60, DIM)
     assert given[0].held_out is not None
     assert len(given[0].rows.x) + len(given[0].held_out.x) == 60
@@ -290,12 +292,12 @@ def test_layers_in_a_row() -> None:
 
 def test_batches_are_all_rows_once_in_an_order_of_the_seed() -> None:
     config = replace(SMALL, batch_size=7, seed=5)
-    batches = [one.tolist() for one in probes._batches(20, config, 2)]
+    batches = [one.tolist() for one in classifiers._batches(20, config, 2)]
     assert [len(one) for one in batches] == [7, 7, 6]
     assert sorted(chain(*batches)) == list(range(20))
     order = np.random.default_rng([5, 2]).permutation(20).tolist()
     assert list(chain(*batches)) == order
-    assert [one.tolist() for one in probes._batches(20, config, 3)] != batches
+    assert [one.tolist() for one in classifiers._batches(20, config, 3)] != batches
 
 
 def test_the_masked_loss_by_a_loop() -> None:
@@ -307,12 +309,12 @@ def test_the_masked_loss_by_a_loop() -> None:
         for s, y in zip(scores.reshape(-1).tolist(), labels.reshape(-1).tolist(), strict=True)
         if y
     ]
-    assert float(probes._masked_loss(scores, labels)) == pytest.approx(np.mean(losses))
-    assert float(probes._masked_loss(scores, torch.zeros(6, 3))) == 0
+    assert float(classifiers._masked_loss(scores, labels)) == pytest.approx(np.mean(losses))
+    assert float(classifiers._masked_loss(scores, torch.zeros(6, 3))) == 0
 
 
 def test_first_weights_are_pytorchs_range() -> None:
-    weight, bias = probes._first_weights(16, 300, [1])
+    weight, bias = classifiers._first_weights(16, 300, [1])
     assert weight.shape == (16, 300)
     assert bias.shape == (300,)
     for one in (weight, bias):
@@ -321,7 +323,7 @@ def test_first_weights_are_pytorchs_range() -> None:
         drawn = one.detach().numpy()
         assert 0.24 < drawn.max() <= 0.25
         assert -0.25 <= drawn.min() < -0.24
-    assert not torch.equal(weight, probes._first_weights(16, 300, [2])[0])
+    assert not torch.equal(weight, classifiers._first_weights(16, 300, [2])[0])
 
 
 def test_what_an_mlp_is_told_to_forget_and_when_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,7 +336,7 @@ def test_what_an_mlp_is_told_to_forget_and_when_it_stops(monkeypatch: pytest.Mon
     def tell(done: int, total: int) -> None:
         told.append((done, total))
 
-    alone = KINDS["mlp"].train(Training(rows, None, config, 6, None, tell))
+    alone = classifiers.TRAIN["mlp"](Training(rows, None, config, 6, None, tell))
     assert alone.epoch == 6
     assert told == [(number, 6) for number in range(1, 7)]
     areas = iter([0.6, 0.7, 0.65, 0.7, 0.9])
@@ -344,13 +346,13 @@ def test_what_an_mlp_is_told_to_forget_and_when_it_stops(monkeypatch: pytest.Mon
         said.append(next(areas))
         return auc(scores, known).__class__(np.full(47, said[-1]), *[None] * 3)
 
-    monkeypatch.setattr(probes, "auc", auc_of)
+    monkeypatch.setattr(classifiers, "auc", auc_of)
     told.clear()
-    watched = KINDS["mlp"].train(Training(rows, rows, config, 6, None, tell))
+    watched = classifiers.TRAIN["mlp"](Training(rows, rows, config, 6, None, tell))
     assert watched.epoch == 2  # the third and the fourth are no better, a tie is none
     assert said == [0.6, 0.7, 0.65, 0.7]
     assert told[-1] == (6, 6)
-    two = KINDS["mlp"].train(Training(rows, None, config, 2, None, tell))
+    two = classifiers.TRAIN["mlp"](Training(rows, None, config, 2, None, tell))
     np.testing.assert_array_equal(two.layers[0][0], watched.layers[0][0])
 
 
@@ -369,7 +371,7 @@ def silent(done: int, total: int) -> None:
 def linear(inputs: int, outputs: int, seed: list[int]) -> Any:
     """PyTorch's layer with the weights that a training starts from."""
     layer = torch.nn.Linear(inputs, outputs)
-    weight, bias = probes._first_weights(inputs, outputs, seed)
+    weight, bias = classifiers._first_weights(inputs, outputs, seed)
     with torch.no_grad():
         layer.weight.copy_(weight.T)
         layer.bias.copy_(bias)
@@ -404,7 +406,7 @@ def test_binary_at_once_is_one_by_one(decay: float) -> None:
         layer = linear(DIM, 1, [4, k])
         optimiser = torch.optim.AdamW(layer.parameters(), lr=0.01, weight_decay=decay)
         steps = 0
-        for batch in probes._oversampled(data.labels[:, k], config, k, 3):
+        for batch in classifiers._oversampled(data.labels[:, k], config, k, 3):
             y = torch.from_numpy((data.labels[batch, k] > 0).astype(np.float32))
             scores = layer(torch.from_numpy(data.x[batch]))[:, 0]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, y)
@@ -443,7 +445,7 @@ def test_oversampling_balances_and_leaves_nobody_out() -> None:
     for few, many in ((1, -1), (-1, 1)):
         labels = np.array([few] * 3 + [many] * 10 + [0] * 7, np.int8)
         config = ProbeConfig("binary", batch_size=8, seed=6).resolved()
-        drawn = list(probes._oversampled(labels, config, 2, 5))
+        drawn = list(classifiers._oversampled(labels, config, 2, 5))
         assert [len(batch) for batch in drawn] == [8, 8, 4] * 5
         for epoch in range(5):
             order = np.concatenate(drawn[3 * epoch : 3 * epoch + 3])
@@ -455,7 +457,9 @@ def test_oversampling_balances_and_leaves_nobody_out() -> None:
         first = np.concatenate(drawn[:3]).tolist()
         assert first != np.concatenate(drawn[3:6]).tolist()
         for other, attribute in ((config, 3), (replace(config, seed=7), 2)):
-            assert np.concatenate(list(probes._oversampled(labels, other, attribute, 1))).tolist() != first
+            assert (
+                np.concatenate(list(classifiers._oversampled(labels, other, attribute, 1))).tolist() != first
+            )
 
 
 def test_multi_label_is_a_linear_layer_with_adam() -> None:
@@ -464,11 +468,13 @@ def test_multi_label_is_a_linear_layer_with_adam() -> None:
         "multi-label", learning_rate=0.02, batch_size=25, weight_decay=0.5, seed=8
     ).resolved()
     told: list[tuple[int, int]] = []
-    trained = KINDS["multi-label"].train(Training(data, None, config, 3, None, lambda *one: told.append(one)))
+    trained = classifiers.TRAIN["multi-label"](
+        Training(data, None, config, 3, None, lambda *one: told.append(one))
+    )
     layer = linear(DIM, 47, [8])
     optimiser = torch.optim.AdamW(layer.parameters(), lr=0.02, weight_decay=0.5)
     for epoch in range(3):
-        for batch in probes._batches(60, config, epoch):
+        for batch in classifiers._batches(60, config, epoch):
             loss = masked(layer(torch.from_numpy(data.x)[batch]), torch.from_numpy(data.labels)[batch])
             optimiser.zero_grad()
             loss.backward()
@@ -483,7 +489,9 @@ def test_multi_label_is_a_linear_layer_with_adam() -> None:
 def test_a_binary_probe_is_all_attributes() -> None:
     data, told = faces_of(40), list[tuple[int, int]]()
     config = ProbeConfig("binary", learning_rate=0.02, seed=1).resolved()
-    trained = KINDS["binary"].train(Training(data, None, config, 2, None, lambda *one: told.append(one)))
+    trained = classifiers.TRAIN["binary"](
+        Training(data, None, config, 2, None, lambda *one: told.append(one))
+    )
     weights, bias = train_binary(data, config, range(47), 2, silent)
     ((weight, shift),) = trained.layers
     np.testing.assert_array_equal(weight, weights.T)
@@ -500,7 +508,7 @@ def test_networks_are_averaged() -> None:
         for size in ((3, DIM, 24), (3, 1, 24), (3, 24, 47), (3, 1, 47))
     ]
     mean = (torch.relu(torch.from_numpy(data.x) @ weights[0] + weights[1]) @ weights[2] + weights[3]).mean(0)
-    joined = probes._joined(weights)
+    joined = classifiers._joined(weights)
     np.testing.assert_allclose(forward(joined, data.x), mean.numpy(), atol=1e-4)
     assert [part.dtype for layer in joined for part in layer] == [np.float32] * 4
     assert [part.shape for layer in joined for part in layer] == [(DIM, 72), (72,), (72, 47), (47,)]
@@ -513,7 +521,7 @@ def test_networks_side_by_side_are_trained_one_by_one() -> None:
     config = ProbeConfig(
         "mlp", learning_rate=0.01, epochs=5, batch_size=20, hidden=6, dropout=0.25, networks=2, seed=9
     ).resolved()
-    trained = KINDS["mlp"].train(Training(data, None, config, 3, None, silent))
+    trained = classifiers.TRAIN["mlp"](Training(data, None, config, 3, None, silent))
     assert trained.epoch == 3
     nets = [(linear(DIM, 6, [9, number]), linear(6, 47, [9, number, 1])) for number in range(2)]
     optimisers = [
@@ -522,7 +530,7 @@ def test_networks_side_by_side_are_trained_one_by_one() -> None:
     generator = torch.Generator().manual_seed(9)
     step = 0
     for epoch in range(3):
-        for batch in probes._batches(50, config, epoch):
+        for batch in classifiers._batches(50, config, epoch):
             x, y = torch.from_numpy(data.x)[batch], torch.from_numpy(data.labels)[batch]
             kept = torch.rand((2, len(batch), 6), generator=generator) >= 0.25
             for number, ((one, two), optimiser) in enumerate(zip(nets, optimisers, strict=True)):
@@ -543,7 +551,7 @@ def test_an_mlp_that_nothing_can_be_held_against_gives_its_first_epoch() -> None
     data = faces_of(30)
     alike = Rows(data.x, np.ones_like(data.labels))
     config = ProbeConfig("mlp", hidden=3, epochs=5, patience=2).resolved()
-    assert KINDS["mlp"].train(Training(data, alike, config, 5, None, silent)).epoch == 1
+    assert classifiers.TRAIN["mlp"](Training(data, alike, config, 5, None, silent)).epoch == 1
 
 
 def test_means_of_many_faces_do_not_drift() -> None:

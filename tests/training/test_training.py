@@ -27,7 +27,8 @@ from clip_smu.interpreter.interpreter import load_interpreter  # noqa: E402
 from clip_smu.text.clip_tokenizer import END, START  # noqa: E402
 from clip_smu.training import batches, checkpoints  # noqa: E402
 from clip_smu.training import trainer as training  # noqa: E402
-from clip_smu.training.fit import FitConfig, fit  # noqa: E402
+from clip_smu.training.fit import fit  # noqa: E402
+from clip_smu.training.fit_config import FitConfig  # noqa: E402
 from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
 from clip_smu.training.text_encoders import EncoderSize, build_text_encoder, text_tokenizer  # noqa: E402
 
@@ -378,7 +379,7 @@ def test_settings_that_this_machine_cannot_serve(monkeypatch: pytest.MonkeyPatch
         replace(SMALL, device="cuda").check()
     with pytest.raises(InputError, match="precision must be one of float32, bf16, fp16, not 'int8'"):
         replace(SMALL, precision="int8").check()
-    monkeypatch.setattr("clip_smu.training.fit.find_spec", lambda name: None)
+    monkeypatch.setattr("clip_smu.training.fit_config.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install tensorboard"):
         replace(SMALL, tensorboard=True).check()
 

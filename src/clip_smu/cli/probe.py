@@ -49,7 +49,8 @@ def probe(
 
     if find_spec("torch") is None:
         raise MissingExtraError("probe", "train")
-    from clip_smu.training.probes import ProbeConfig, fit_probe
+    from clip_smu.training.probe_config import ProbeConfig
+    from clip_smu.training.probes import fit_probe
 
     settings = ProbeConfig(
         kind=kind, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size, standardise=standardise,

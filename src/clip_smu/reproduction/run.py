@@ -40,8 +40,10 @@ from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
 from clip_smu.templates import iter_templates
 from clip_smu.templates.extraction import extract
 from clip_smu.templates.shards import read_rejected
-from clip_smu.training.fit import FitConfig, fit
-from clip_smu.training.probes import ProbeConfig, fit_probe
+from clip_smu.training.fit import fit
+from clip_smu.training.fit_config import FitConfig
+from clip_smu.training.probe_config import ProbeConfig
+from clip_smu.training.probes import fit_probe
 from clip_smu.training.zero_shot import zero_shot
 
 FORMAT = 1

@@ -7,162 +7,41 @@ scores the readings are calibrated. The interpreter's own text encoder is then t
 
 from __future__ import annotations
 
-import platform
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from clip_smu.arrays import Float64s, Int8s
+from clip_smu.arrays import Float32s, Float64s, Int8s
+from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.kept_check import read_check
 from clip_smu.errors import InputError, LabelError
 from clip_smu.interpreter.calibration import calibrate
-from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
-from clip_smu.labels.join import join
-from clip_smu.labels.labelled import Labelled, fingerprint, refuse_overlap
+from clip_smu.labels.labelled import Labelled
 from clip_smu.labels.labels import Labels
-from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.folds import identity_folds
-from clip_smu.metrics.persons import count_persons, require_persons
+from clip_smu.metrics.persons import require_persons
 from clip_smu.storage.digests import bytes_digest, json_digest, lines_digest
 from clip_smu.storage.files import storage_errors
-from clip_smu.storage.job_folders import JOB, claim_folder, holds_files, writes_folder
-from clip_smu.templates import Source, Templates, read_templates
-from clip_smu.templates.likeness import measure_likeness
+from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
+from clip_smu.templates import Source, Templates
 from clip_smu.training.curves import CURVES_FILE
+from clip_smu.training.fit_config import FitConfig
+from clip_smu.training.job import Data, faces_of, finished, made_with, measure, read_data, require_room
 from clip_smu.training.objectives import OBJECTIVES
-from clip_smu.training.text_encoders import MINI, EncoderSize, export_text_encoder
-from clip_smu.training.train_config import TrainConfig
-from clip_smu.training.trainer import PRECISIONS, Progress, Trainer
+from clip_smu.training.text_encoders import export_text_encoder
+from clip_smu.training.trainer import Progress, Trainer
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.prompts import prompts
 
-_RATE_PRETRAINED = 1e-5  # of a text encoder that knows its words (the authors' code)
-
-
-@dataclass(frozen=True, slots=True)
-class FitConfig:
-    """Settings of one fit. ``None`` stands for the objective's own default (`clip_smu.training.objectives.OBJECTIVES`).
-
-    Attributes:
-        objective: ``attribute``, ``multipositive``, or ``clip``, the paper's; see :mod:`clip_smu.training.losses`.
-        text_encoder: ``mini``, trained from scratch, or a CLIP: its name on the Hugging Face Hub
-            (``openai/clip-vit-base-patch32``) or a folder in transformers' form.
-        size: of the text encoder ``mini``.
-        steps: most optimiser steps of one training.
-        batch_size: templates a step.
-        captions: sentences a step, objective ``multipositive``.
-        learning_rate: of AdamW with betas .9 and .999; default, the objective's for ``mini``, and 1e-5 for
-            a CLIP.
-        weight_decay: without it AdamW is Adam.
-        paraphrases: sentences drawn for each prompt at each step, objective ``attribute``.
-        folds: identity folds for calibration, 2 or more.
-        patience: evaluations without a better AUC before a training stops.
-        error_rate: share of wrong verdicts to choose thresholds for, 0.01 to 0.5.
-        precision: ``float32``, or on a GPU ``bf16`` or ``fp16``.
-        accumulate: parts that a step's sentences are encoded in, to save memory; the result stays the same.
-        tensorboard: also write the curves for TensorBoard, into the output folder.
-        device: ``cpu`` or ``cuda``; default, the GPU where there is one.
-        seed: of everything random.
-
-    Example:
-        >>> FitConfig(error_rate=0.05).objective
-        'attribute'
-    """
-
-    objective: str = "attribute"
-    text_encoder: str = MINI
-    size: EncoderSize = field(default_factory=EncoderSize)
-    steps: int | None = None
-    batch_size: int | None = None
-    captions: int = 128
-    learning_rate: float | None = None
-    weight_decay: float | None = None
-    paraphrases: int = 1
-    folds: int | None = None
-    patience: int = 8
-    error_rate: float = 0.10
-    precision: str = "float32"
-    accumulate: int = 1
-    tensorboard: bool = False
-    device: str | None = None
-    seed: int = 0
-
-    def check(self) -> None:
-        """Raises InputError where a setting cannot be used here."""
-        for name, low, high in (
-            ("steps", 1, 10**7),
-            ("batch_size", 1, 10**7),
-            ("captions", 1, 10**6),
-            ("learning_rate", 1e-9, 10),
-            ("weight_decay", 0, 10),
-            ("paraphrases", 1, 12),
-            ("folds", 2, 100),
-            ("patience", 1, 10**6),
-            ("accumulate", 1, 10**6),
-            ("error_rate", 0.01, 0.5),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InputError(f"{name} must be between {low} and {high}, not {value}")
-        for name, choices in (
-            ("objective", tuple(OBJECTIVES)),
-            ("precision", tuple(PRECISIONS)),
-            ("device", ("cpu", "cuda", None)),
-        ):
-            if getattr(self, name) not in choices:
-                known = ", ".join(choice for choice in choices if choice)
-                raise InputError(f"the {name} must be one of {known}, not {getattr(self, name)!r}")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError(
-                "the device cuda must be there, PyTorch finds none: leave the setting out, or give cpu"
-            )
-        if self.precision != "float32" and self.resolved_device == "cpu":
-            raise InputError(
-                f"the precision must be float32 on a CPU, not {self.precision}: that needs a GPU (cuda)"
-            )
-        if self.tensorboard and find_spec("tensorboard") is None:
-            raise InputError(
-                "tensorboard needs the package tensorboard, which is not installed: pip install tensorboard"
-            )
-
-    @property
-    def resolved_device(self) -> str:
-        """``cpu`` or ``cuda``."""
-        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-    def training(self, encoder: str) -> TrainConfig:
-        """The settings of each training, all filled in, for templates of ``encoder``."""
-        row = OBJECTIVES[self.objective]
-        of_clip = encoder.startswith("clip-vit")
-        rate = row.learning_rate if self.text_encoder == MINI else _RATE_PRETRAINED
-        return TrainConfig(
-            self.objective,
-            self.text_encoder,
-            self.size,
-            row.steps if self.steps is None else self.steps,
-            (row.batch_size_clip if of_clip else row.batch_size)
-            if self.batch_size is None
-            else self.batch_size,
-            self.captions,
-            rate if self.learning_rate is None else self.learning_rate,
-            row.weight_decay if self.weight_decay is None else self.weight_decay,
-            self.paraphrases,
-            self.patience,
-            self.precision,
-            self.accumulate,
-            self.resolved_device,
-            self.seed,
-        )
+_SCORED_BY = "a text encoder that did not see its person"
+_PACKAGES = ("torch", "transformers", "numpy")
 
 
 @writes_folder
@@ -209,6 +88,7 @@ def fit(
         >>> people = [f"person{row // 2}" for row in range(60)]
         >>> photos = [f"{person}/{row}.jpg" for row, person in enumerate(people)]
         >>> faces = Templates(vectors, photos, np.zeros(60, np.int16), people, np.ones(60, np.float32), None)
+        >>> from clip_smu.training.text_encoders import EncoderSize
         >>> small = FitConfig(size=EncoderSize(16, 1, 2), steps=5, folds=2)
         >>> made = fit(faces, Labels(photos, people, values), tempfile.mkdtemp() + "/it", config=small)
         >>> made.dim, len(made.attributes)
@@ -217,117 +97,148 @@ def fit(
     config = config or FitConfig()
     config.check()
     output = Path(output)
-    table = templates if isinstance(templates, Templates) else read_templates(templates)
-    encoder = table.card.name if table.card else None
-    how = None if preprocessing_check is None else read_check(preprocessing_check, encoder)
-    rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known = join(table, rows, train)
-    checked = join(table, rows, test) if test is not None else None
-    if checked is not None:
-        refuse_overlap(known, checked)
-    settings = config.training(table.card.name if table.card else "unknown")
+    data = read_data(templates, labels, train, test)
+    check = None if preprocessing_check is None else read_check(preprocessing_check, _name(data.card))
+    settings = config.training(data.encoder)
     folds = config.folds or OBJECTIVES[config.objective].folds
-    require_persons(known.templates.identities, folds)
-    _require_both_kinds(known.labels, config.objective)
+    require_persons(data.known.templates.identities, folds)
+    _require_both_kinds(data.known.labels, config.objective)
     tell = _overall(progress, folds + 1, settings.steps) if progress else None
-    trainer = Trainer(settings, known.templates.vectors, known.labels, output, progress=tell)
-    job = {
-        "command": "fit",
-        "config": asdict(config),
-        "data": fingerprint(known, checked),
-        "version": _recipe(),
-        "text_encoder": trainer.fingerprint(),
-        "preprocessing_check": how,
-    }
+    trainer = Trainer(settings, data.known.templates.vectors, data.known.labels, output, progress=tell)
+    job = _job(config, data, trainer, check)
     work = output / ".fit"
-    if (output / "interpreter.json").is_file() and not overwrite:
-        done = load_interpreter(output)
-        if done.provenance.get("job") == json_digest(job):
-            if trainer.ranks.main:
-                shutil.rmtree(work, ignore_errors=True)  # a kill right after the last file left it
-            return done
-        raise InputError(
-            f"{output} already holds an interpreter of another fit: choose another folder, or pass --overwrite"
-        )
-    if trainer.ranks.main:
-        if not work.is_dir() and holds_files(output) and not overwrite:
-            raise InputError(
-                f"{output} is not empty and holds no unfinished fit: choose another output folder"
-            )
-        _claim(work, job, overwrite)
-    trainer.ranks.wait()
-    made = work / "made"  # until the new interpreter is whole, one that was there stays
-    everyone = np.arange(len(known.labels))
+    done = _begun(output, work, job, trainer, overwrite)
+    if done is not None:
+        return done
+    made = work / "made"  # one that was there stays until the new one is whole
     with trainer.running(work, tensorboard=config.tensorboard):
-        out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
-        steps = int(np.median(best_steps))
-        trained = trainer.train("all identities", everyone, None, steps)
-        positive, negative = trainer.prompt_vectors(trained.text_encoder)
-        if trainer.ranks.main:
-            export_text_encoder(
-                trained.text_encoder,
-                trainer.language.tokenizer,
-                made,
-                [prompts(row)[0] for row in ATTRIBUTES],
-            )
-    calibration = calibrate(out_of_fold, known.labels, config.error_rate, known.templates.identities)
-    reader = Interpreter(
-        name=name or output.resolve().name,
-        encoder=table.card.name if table.card else "unknown",
-        attributes=NAMES,
-        positive=positive,
-        negative=negative,
-        centre=trainer.centre(everyone),
-        calibration=calibration,
-        evidence=(),
-        error_rate=config.error_rate,
-        known_words=OBJECTIVES[config.objective].reading.words(),
-        provenance={},
-        folder=made,
-    )
-    if checked is not None:
-        measured, scores = checked, reader.read(checked.templates.vectors)[0].astype(np.float64)
-        source = f"{len(checked.labels)} faces of the test list, whose persons do not occur in training"
-    else:
-        measured, scores = known, out_of_fold
-        source = (
-            f"{len(known.labels)} training faces, each scored by a text encoder that did not see its person"
-        )
-    evidence = gather_evidence(calibration, scores, measured.labels, measured.templates.identities)
-    provenance = {
-        "job": json_digest(job),
-        "objective": config.objective,
-        "text_encoder": config.text_encoder,
-        "context": trainer.language.context,
-        "config": asdict(config),
-        "settings": asdict(settings) | {"folds": folds},
-        "trained_on": {
-            "faces": len(known.labels),
-            "persons": count_persons(known.templates.identities),
-            **known.for_provenance(),
-        },
-        "steps": steps,
-        "captions": trained.report,
-        "evidence_from": source,
-        "preprocessing_check": how,
-        "verdicts": verdict_errors(calibration, scores, measured.labels, config.error_rate),
-        "versions": {package: version(package) for package in ("clip-smu", "torch", "transformers", "numpy")},
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "seconds": round(seconds + trained.seconds, 1),
-        "prompts_sha256": bytes_digest(positive.tobytes(), negative.tobytes()),
-    }
-    likeness = measure_likeness(known.templates.vectors, known.templates.identities)
-    interpreter = replace(
-        reader, evidence=evidence, provenance=provenance, card=table.card, likeness=likeness
-    )
+        fitted = _train(trainer, data.known, folds, made)
+    reader = _calibrated(trainer, fitted, data, config, name or output.resolve().name, made)
+    evidence, measured = measure(reader, data, fitted.out_of_fold, _SCORED_BY)
     if trainer.ranks.main:
-        write_model_card(interpreter, made)
-        interpreter.save(made)
+        provenance = _provenance(job, trainer, fitted, data, config, folds) | measured | made_with(*_PACKAGES)
+        seen = data.likeness()
+        whole = replace(reader, evidence=evidence, provenance=provenance, card=data.card, likeness=seen)
+        write_model_card(whole, made)
+        whole.save(made)
         (work / CURVES_FILE).replace(made / CURVES_FILE)
         _publish(made, output)
         shutil.rmtree(work, ignore_errors=True)
     trainer.ranks.wait()
     return load_interpreter(output)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """What the trainings gave.
+
+    Attributes:
+        out_of_fold: (N, 47) scores of every face by a text encoder that did not see its person.
+        positive, negative: (47, d) vectors of the prompts by the text encoder of all persons.
+        steps: of that text encoder, the median of the folds' best.
+        captions: what its training reports of captions.
+        seconds: of all trainings.
+    """
+
+    out_of_fold: Float64s
+    positive: Float32s
+    negative: Float32s
+    steps: int
+    captions: dict[str, Any] | None
+    seconds: float
+
+
+def _job(config: FitConfig, data: Data, trainer: Trainer, check: dict[str, Any] | None) -> dict[str, Any]:
+    """Everything that decides what is fitted: the same job is not done twice, and goes on where it was killed."""
+    return {
+        "command": "fit",
+        "config": asdict(config),
+        "data": data.fingerprint(),
+        "version": _recipe(),
+        "text_encoder": trainer.fingerprint(),
+        "preprocessing_check": check,
+    }
+
+
+def _provenance(
+    job: dict[str, Any], trainer: Trainer, fitted: _Fitted, data: Data, config: FitConfig, folds: int
+) -> dict[str, Any]:
+    return {
+        "job": json_digest(job),
+        "objective": config.objective,
+        "text_encoder": config.text_encoder,
+        "context": trainer.language.context,
+        "config": asdict(config),
+        "settings": asdict(trainer.config) | {"folds": folds},
+        "trained_on": faces_of(data.known),
+        "steps": fitted.steps,
+        "captions": fitted.captions,
+        "preprocessing_check": job["preprocessing_check"],
+        "seconds": round(fitted.seconds, 1),
+        "prompts_sha256": bytes_digest(fitted.positive.tobytes(), fitted.negative.tobytes()),
+    }
+
+
+def _name(card: EncoderCard | None) -> str | None:
+    return card.name if card else None
+
+
+def _begun(
+    output: Path, work: Path, job: dict[str, Any], trainer: Trainer, overwrite: bool
+) -> Interpreter | None:
+    """The interpreter of the very same fit, if it is there; else ``work`` is made ready for this one."""
+    done = finished(
+        output,
+        "interpreter.json",
+        load_interpreter,
+        json_digest(job),
+        overwrite,
+        "an interpreter of another fit",
+    )
+    if done is not None:
+        if trainer.ranks.main:
+            shutil.rmtree(work, ignore_errors=True)  # a kill right after the last file left it
+        return done
+    if trainer.ranks.main:
+        if not work.is_dir() and not overwrite:
+            require_room(output, "unfinished fit")
+        _claim(work, job, overwrite)
+    trainer.ranks.wait()
+    return None
+
+
+def _train(trainer: Trainer, known: Labelled, folds: int, made: Path) -> _Fitted:
+    """Trains on the folds, then on all persons; writes the text encoder into ``made``."""
+    out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
+    steps = int(np.median(best_steps))
+    trained = trainer.train("all identities", np.arange(len(known.labels)), None, steps)
+    positive, negative = trainer.prompt_vectors(trained.text_encoder)
+    if trainer.ranks.main:
+        sentences = [prompts(row)[0] for row in ATTRIBUTES]
+        export_text_encoder(trained.text_encoder, trainer.language.tokenizer, made, sentences)
+    return _Fitted(out_of_fold, positive, negative, steps, trained.report, seconds + trained.seconds)
+
+
+def _calibrated(
+    trainer: Trainer, fitted: _Fitted, data: Data, config: FitConfig, name: str, folder: Path
+) -> Interpreter:
+    known = data.known
+    return Interpreter(
+        name=name,
+        encoder=data.encoder,
+        attributes=NAMES,
+        positive=fitted.positive,
+        negative=fitted.negative,
+        centre=trainer.centre(np.arange(len(known.labels))),
+        calibration=calibrate(
+            fitted.out_of_fold, known.labels, config.error_rate, known.templates.identities
+        ),
+        evidence=(),
+        error_rate=config.error_rate,
+        known_words=OBJECTIVES[config.objective].reading.words(),
+        provenance={},
+        folder=folder,
+    )
 
 
 def _overall(progress: Progress, trainings: int, steps: int) -> Progress:
