@@ -96,8 +96,7 @@ def fit(
     """
     config = config or FitConfig()
     config.check()
-    output = Path(output)
-    data = read_data(templates, labels, train, test)
+    output, data = Path(output), read_data(templates, labels, train, test)
     check = None if preprocessing_check is None else read_check(preprocessing_check, _name(data.card))
     settings = config.training(data.encoder)
     folds = config.folds or OBJECTIVES[config.objective].folds
