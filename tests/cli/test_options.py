@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -110,3 +111,19 @@ def test_python_dash_m() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "eyeglasses" in done.stdout.split()
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_silent() -> None:
+    """From our first line on; before it, Python itself is starting."""
+    code = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from clip_smu.__main__ import main\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGINT
+    assert not done.stderr

@@ -24,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cases import Case, all_cases
 
-SECONDS = 20
 MIB = 2048
-_MAIN = "from clip_smu.cli import main; main()"
+_MAIN = (
+    "try:\n from clip_smu.__main__ import main\nexcept ImportError:\n from clip_smu.cli import main\nmain()"
+)
 _ENDED = {0, 1, 2, 130, 141, 143}
 
 
@@ -78,7 +79,7 @@ def run_case(case: Case, source: Path | None, work: Path) -> Outcome:
         if case.signal is not None and not signalled and time.monotonic() - started > case.signal[0]:
             signalled = True
             os.kill(process.pid, signal.Signals[case.signal[1]])
-        if time.monotonic() - started > SECONDS:
+        if time.monotonic() - started > case.seconds:
             wrong = "hang"
             os.killpg(process.pid, signal.SIGKILL)
             process.returncode = os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
