@@ -176,15 +176,22 @@ def _mean(
     rounds: int,
     seed: int,
 ) -> MeanDifference:
-    """The mean over attributes that all have enough labels of both kinds."""
+    """The mean over attributes that all have enough labels of both kinds, with percentiles of resampled persons.
+
+    An attribute that lacks a class in a resample keeps its own difference there.
+    """
     area_a, area_b = auc(scores_a, labels).value, auc(scores_b, labels).value
-    low, high = _mean_interval(scores_a, scores_b, labels, persons, level, rounds, seed)
+    difference = area_a - area_b
+    resampled = resample_auc(scores_a, labels, persons, rounds, seed)
+    resampled -= resample_auc(scores_b, labels, persons, rounds, seed)
+    means = np.where(np.isnan(resampled), difference, resampled).mean(axis=1)
+    ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = (None, None) if ends[0] == ends[1] else (float(ends[0]), float(ends[1]))
     why = of_persons(len(set(persons.tolist())), "photos")
     if not why and low is None:
         why = "no resample differs"
-    difference = float((area_a - area_b).mean())
     return MeanDifference(
-        float(area_a.mean()), float(area_b.mean()), difference, low, high, labels.shape[1], why
+        float(area_a.mean()), float(area_b.mean()), float(difference.mean()), low, high, labels.shape[1], why
     )
 
 
@@ -248,21 +255,3 @@ def _verdict(difference: float, p_adjusted: float, bound: float) -> str:
     if p_adjusted >= bound:
         return NO_DIFFERENCE
     return A_MORE if difference > 0 else B_MORE
-
-
-def _mean_interval(
-    scores_a: Float32s,
-    scores_b: Float32s,
-    labels: Int8s,
-    persons: NDArray[np.str_],
-    level: float,
-    rounds: int,
-    seed: int,
-) -> tuple[float | None, float | None]:
-    """Percentiles of the mean difference; an attribute that lacks a class in a resample keeps its own difference."""
-    resampled = resample_auc(scores_a, labels, persons, rounds, seed)
-    resampled -= resample_auc(scores_b, labels, persons, rounds, seed)
-    own = auc(scores_a, labels).value - auc(scores_b, labels).value
-    means = np.where(np.isnan(resampled), own, resampled).mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return (None, None) if low == high else (float(low), float(high))

@@ -1,11 +1,6 @@
 """Templates and labels → probe: the paper's classifiers on stored templates, and two stronger ones. (PyTorch)
 
-====================  ====================================================================================
-multi-label           one Linear d → 47, binary cross-entropy, Adam: the paper's recipe
-binary                47 times Linear d → 1, the rarer class oversampled, Adam: the paper's other recipe
-logistic-regression   47 times L2, solved to the optimum, each at its own best C (`clip_smu.metrics.logistic`)
-mlp                   d → 256 → 47 with ReLU and dropout, AdamW, stopped early
-====================  ====================================================================================
+The kinds of classifier are those of :mod:`clip_smu.training.classifiers`.
 
 Identities are dealt into folds. Each fold is scored by classifiers of the other folds; on these scores the readings
 are calibrated. The probe's own classifiers are then trained on all rows. Labels of 0 (unknown) take no part.
