@@ -125,16 +125,16 @@ def test_held_out_faces_and_labels_change_no_weight_of_their_fold(
 ) -> None:
     """Nor the centre and scale: a fold's classifiers are the same whatever its held-out persons look like."""
     config = replace(probe_settings()[kind], strengths=(1.0,))
-    from clip_smu.training import probes
+    from clip_smu.training import classifiers, probes
 
     faces, labels = coin_faces(24)
     out = identity_folds(faces.identities, 3, config.seed) == 1
     other = Labels(labels.images, labels.identities, np.where(out[:, None], -labels.values, labels.values))
     layers, rows = [], []
-    row = probes.KINDS[kind]
+    train = classifiers.TRAIN[kind]
     for number, (some, known) in enumerate(((faces, labels), (moved(faces, np.flatnonzero(out)), other))):
-        calls = Calls(row.train)
-        monkeypatch.setitem(probes.KINDS, kind, replace(row, train=calls))
+        calls = Calls(train)
+        monkeypatch.setitem(classifiers.TRAIN, kind, calls)
         probes.fit_probe(some, known, tmp_path / str(number), config=config)
         task = calls.given[1][0]  # of the second fold
         layers.append(calls.made[1].layers[0])
@@ -170,6 +170,7 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
     """Calibration gets cos(unit(t) - mean of the other folds' units, positive - negative), fold by fold."""
     config = replace(fit_settings(), folds=3)
     from clip_smu.training import fit as fitting
+    from clip_smu.training import job
     from clip_smu.training.trainer import Trained, Trainer
 
     faces, labels = coin_faces(12)
@@ -184,7 +185,7 @@ def test_fit_centres_held_out_faces_by_the_others(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Trainer, "train", train)
     monkeypatch.setattr(Trainer, "prompt_vectors", lambda *_: (positive, negative))
     calls = watch(monkeypatch, fitting, "calibrate")
-    evidence = watch(monkeypatch, fitting, "gather_evidence")
+    evidence = watch(monkeypatch, job, "gather_evidence")
     fitting.fit(faces, labels, tmp_path / "it", config=config)
     np.testing.assert_array_equal(evidence.given[0][1], calls.given[0][0])
     scores, people = calls.given[0][0], np.array(faces.identities)
@@ -230,13 +231,13 @@ def test_zero_shot_measures_on_persons_it_was_not_calibrated_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from clip_smu.interpreter.interpreter import load_interpreter
-    from clip_smu.training import zero_shot
+    from clip_smu.training import job, zero_shot
 
     reader = load_interpreter()
     coins, labels = coin_faces(20, dim=reader.dim)
     faces = replace(coins, card=None)
     calibrated = watch(monkeypatch, zero_shot, "calibrate")
-    measured = watch(monkeypatch, zero_shot, "gather_evidence")
+    measured = watch(monkeypatch, job, "gather_evidence")
     zero_shot.zero_shot(reader.folder, tmp_path / "it", encoder="dlib", templates=faces, labels=labels)
     (scores, _, _, people), (_, new, _, others) = calibrated.given[0], measured.given[0]
     assert len(scores) == len(people)

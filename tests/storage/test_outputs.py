@@ -277,11 +277,11 @@ def test_what_a_killed_run_was_just_writing_is_no_stranger(tmp_path: Path) -> No
 def test_a_probe_killed_between_its_two_files_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom clip_smu.interpreter import probe\n"
+        "import sys, time\nfrom pathlib import Path\nfrom clip_smu.interpreter import folder\n"
         "from clip_smu.training.probes import *\n"
-        "from faces import toy_data\nplain = probe.write_sealed\n"
+        "from faces import toy_data\nplain = folder.write_sealed\n"
         "def slow(*args):\n    print('weights', flush=True)\n    time.sleep(60)\n"
-        "probe.write_sealed = slow if sys.argv[2] == 'slow' else plain\n"
+        "folder.write_sealed = slow if sys.argv[2] == 'slow' else plain\n"
         "made = fit_probe(*toy_data(80), sys.argv[1], config=ProbeConfig(folds=2))\nprint(made.name, flush=True)"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
