@@ -12,7 +12,6 @@ from typing import Any
 
 from clip_smu.errors import InputError
 from clip_smu.report.content import gather
-from clip_smu.report.restrict import without
 from clip_smu.report.sources import read_source
 from clip_smu.storage.documents import write_json
 from clip_smu.storage.files import atomic
@@ -81,7 +80,7 @@ def report(
     if form not in FORMATS:
         raise InputError(f"expected the form html or json, found {form!r}")
     hidden = [name for name in NAMES if name in hidden_names(hide)]
-    found = without(read_source(source, allow_unfinished=allow_unfinished), hidden)
+    found = read_source(source, allow_unfinished=allow_unfinished, hidden=hidden)
     content = gather(found, hidden=hidden, labels_are=labels_are, command=command)
     if form == "json":
         write_json(output, content)

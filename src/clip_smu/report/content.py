@@ -15,17 +15,18 @@ import msgspec
 
 from clip_smu.report import findings
 from clip_smu.report.attribute_cards import attribute_card
+from clip_smu.report.figures.qualitative import numbered_readings
 from clip_smu.report.law import law, principles
 from clip_smu.report.measured import measured_of
 from clip_smu.report.method_figures import PROBES, method_figures
 from clip_smu.report.provenance import provenance_of, short
-from clip_smu.report.single_photos import single_photos
 from clip_smu.report.sources import Source
 from clip_smu.report.supplements import (
     supplements_of,
 )
 
 FORMAT = 1
+_MOST_METHODS = 4  # whose readings of single photos are shown
 
 Values = dict[str, Any]
 
@@ -36,7 +37,7 @@ def gather(
     """Everything that a report says, as JSON values.
 
     Args:
-        source: as :func:`clip_smu.report.restrict.without` leaves it.
+        source: as :func:`clip_smu.report.sources.read_source` gives it.
         hidden: names of attributes to leave out of everything.
         labels_are: where the labels come from, in words; default, what the source says.
         command: that makes the report.
@@ -47,6 +48,11 @@ def gather(
     rows, lead, best = method_figures(source, hidden)
     home = next((name for name, one in source.evaluations.items() if one.encoder == lead["encoder"]), "")
     evaluation = source.evaluations.get(home)
+    probes = [
+        row["method"]
+        for row in rows
+        if row["encoder"] == lead["encoder"] and row["way"] in PROBES and row is not lead
+    ]
     beside = supplements_of(source, home, lead["method"], hidden)
     conditional = beside.pop("conditional")
     content: Values = {
@@ -70,7 +76,7 @@ def gather(
             attribute_card(row, lead, best, rows, conditional) for row in lead["attributes"].values()
         ],
         **beside,
-        "photos": single_photos(evaluation, rows, lead),
+        "photos": numbered_readings(evaluation, [lead["method"], *probes][:_MOST_METHODS]),
         "label_limits": list(law().label_limits),
     }
     content["finding"] = findings.sentences(content)

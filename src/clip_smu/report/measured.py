@@ -19,18 +19,21 @@ _SHIPPED_LABELS = "machine-made labels of LFW in the form of MAAD-Face"
 
 def measured_of(source: Source, evaluation: Evaluation | None, labels_are: str | None) -> Values:
     """What was measured, on what, by which commands."""
-    evidence_from, encoders, commands = _evidence_from(source), [], []
-    if evaluation is not None:
+    evidence_from = _evidence_from(source)
+    if evaluation is None:
+        method = next(iter(source.methods.values()))
+        persons, photos, commands = None, _faces(method), [method.made_by]
+        encoders = [_encoder(method.encoder, photos, method.dim, method.provenance)]
+    else:
         photos, persons = len(evaluation.images), len(set(evaluation.persons().tolist()))
         dims = {home: method.dim for (home, _), method in reversed(source.methods.items())}
-        for name, each in source.evaluations.items():
-            encoders.append(_encoder(each.encoder, len(each.images), dims.get(name), each.manifest))
-            commands.append(str(each.manifest.get("command") or f"clip-smu evaluate ({each.encoder})"))
-    else:
-        method = next(iter(source.methods.values()))
-        persons, photos = None, _faces(method)
-        encoders.append(_encoder(method.encoder, photos, method.dim, method.provenance))
-        commands.append(method.made_by)
+        evaluations = source.evaluations.items()
+        commands = [
+            str(one.manifest.get("command") or f"clip-smu evaluate ({one.encoder})") for _, one in evaluations
+        ]
+        encoders = [
+            _encoder(one.encoder, len(one.images), dims.get(name), one.manifest) for name, one in evaluations
+        ]
     said = source.manifest.get("labels_are")
     shipped = source.kind == "method" and source.name == DEFAULT
     return {

@@ -27,7 +27,6 @@ from clip_smu.report.figures import (
 )
 from clip_smu.report.figures.curves import DEFAULT_ATTRIBUTES
 from clip_smu.report.figures.style import FORMATS, theme_of
-from clip_smu.report.restrict import without
 from clip_smu.report.sources import Source, read_source
 from clip_smu.storage.output_paths import require_output
 from clip_smu.words.attributes import NAMES, resolve
@@ -76,9 +75,8 @@ def write_figures(source: str | Path, output: str | Path, options: FigureOptions
     options = options or FigureOptions()
     _check(options)
     require_output(output, folder=True)
-    found = without(
-        read_source(source, allow_unfinished=options.allow_unfinished), hidden_names(options.hide)
-    )
+    hidden = hidden_names(options.hide)
+    found = read_source(source, allow_unfinished=options.allow_unfinished, hidden=hidden)
     written = []
     for theme in options.themes:
         for name, draw in _plates(found, options, theme).items():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clip_smu.errors import InputError
-from clip_smu.evaluation import Evaluation, read_evaluation
+from clip_smu.evaluation import TABLE_SCHEMA, Evaluation, Scored, metric_table, read_evaluation, table_of
 from clip_smu.evaluation.confounds import Confounds, read_confounds
 from clip_smu.interpreter.load import load_reader
 from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.storage.documents import read_json
 
 RUN, EVALUATION, CONFOUNDS = "run.json", "evaluation.json", "confounds.json"
+_SUMMARIES = ("mean", "all")
 METHODS = ("interpreter.json", "probe.json")
 
 
@@ -43,16 +47,23 @@ class Source:
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def read_source(path: str | Path, *, allow_unfinished: bool = False) -> Source:
+def read_source(path: str | Path, *, allow_unfinished: bool = False, hidden: Collection[str] = ()) -> Source:
     """Reads a folder of ``reproduce``, ``evaluate``, ``fit`` or ``probe``, or the interpreter that ships.
 
     Args:
         allow_unfinished: take what an unfinished run has so far.
+        hidden: names of attributes that the evaluations then lack: nothing that comes after can show, count or
+            average them. Means are of the others, and then have no interval.
 
     Raises:
         InputError: none of these, an unfinished run, or one without any evaluation.
         InterpreterError: a damaged interpreter.
     """
+    found = _read(path, allow_unfinished)
+    return replace(found, evaluations={name: _less(one, hidden) for name, one in found.evaluations.items()})
+
+
+def _read(path: str | Path, allow_unfinished: bool) -> Source:
     folder = Path(path)
     if (folder / RUN).is_file():
         return _run(folder, allow_unfinished)
@@ -114,3 +125,21 @@ def _json(file: Path) -> dict[str, Any]:
             f"expected an object in {file}, found {type(values).__name__}: run the command that made it again"
         )
     return values
+
+
+def _less(one: Evaluation, hidden: Collection[str]) -> Evaluation:
+    keep = np.array([k for k, name in enumerate(one.attributes) if name not in hidden], dtype=np.intp)
+    if len(keep) == len(one.attributes):
+        return one
+    attributes = tuple(one.attributes[k] for k in keep)
+    labels = np.ascontiguousarray(one.labels[:, keep])
+    methods = {
+        name: Scored(row.scores[:, keep], row.probabilities[:, keep], row.verdicts[:, keep])
+        for name, row in one.methods.items()
+    }
+    rows = [row for row in one.table.to_pylist() if row["attribute"] in attributes]
+    if attributes:
+        fresh = metric_table(one.encoder, attributes, labels, one.persons(), methods, rounds=0).to_pylist()
+        rows += [row for row in fresh if row["attribute"] in _SUMMARIES]
+    table = table_of(rows, TABLE_SCHEMA)
+    return replace(one, attributes=attributes, labels=labels, methods=methods, table=table)

@@ -21,7 +21,8 @@ from clip_smu.metrics.intervals import (
 )
 from clip_smu.metrics.persons import person_numbers
 from clip_smu.metrics.ranking import Sides, column, each_attribute, rows_by_score, weakness
-from clip_smu.words.attributes import NAMES, by_name
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import INDEX, NAMES
 
 MOST, PART = (
     0.5,
@@ -137,7 +138,7 @@ def conditional_auc(
 
 def groups(by: str) -> tuple[str, str]:
     """What to call the faces that do not have the attribute, and those that do."""
-    label = by_name(by).label
+    label = ATTRIBUTES[INDEX[by]].label
     return _GROUPS.get(by, (f"faces labelled not {label}", f"faces labelled {label}"))
 
 

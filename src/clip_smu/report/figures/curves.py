@@ -16,7 +16,8 @@ from clip_smu.evaluation import Evaluation
 from clip_smu.metrics import MIN_CLASS, ece, reliability, roc_curve
 from clip_smu.report.figures.series import way_of
 from clip_smu.report.figures.style import MARKERS, STYLES, Theme, drawn, new_figure, theme_of
-from clip_smu.words.attributes import NAMES, by_name, resolve
+from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import INDEX, NAMES, by_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,14 +51,14 @@ def roc_grid(
 
     Args:
         evaluations: one an encoder.
-        attributes: names or groups; the grid keeps MAAD-Face's order.
+        attributes: names; the grid keeps MAAD-Face's order.
         methods: names; default, all of one encoder; of several the paper's three ways, the last language method.
 
     Raises:
         InputError: nothing to draw, or a method that no evaluation has.
     """
     there = {name for one in evaluations for name in one.attributes}
-    shown = [NAMES[k] for k in resolve(attributes) if NAMES[k] in there]
+    shown = [name for name in NAMES if name in attributes and name in there]
     look = theme_of(theme)
     lines = _lines(evaluations, methods, look)
     if not shown or not lines:
@@ -191,7 +192,7 @@ def _one_attribute(axes: Axes, name: str, lines: Sequence[_Line], look: Theme) -
         empty = False
     if empty:
         axes.text(0.5, 0.5, "too few labels", ha="center", va="center", color=look.muted, fontsize=8)
-    axes.set(title=by_name(name).label, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set(title=ATTRIBUTES[INDEX[name]].label, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
     axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from clip_smu.metrics.persons import persons_apart
 from clip_smu.photos.names import match
 from clip_smu.report.figures.style import drawn, new_figure, theme_of
 from clip_smu.words.attributes import by_name
-from clip_smu.words.hiding import Hide, shown_columns
+from clip_smu.words.hiding import Hide, hidden_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,20 +42,22 @@ class Readings:
     method: str
     attributes: tuple[tuple[str, int], ...]
 
+    def without(self, hidden: Collection[str]) -> Readings:
+        """The same without the attributes of these names."""
+        return replace(self, attributes=tuple(one for one in self.attributes if one[0] not in hidden))
+
 
 def encoded_readings(
     evaluation: Evaluation,
     images: Sequence[str] | None = None,
     *,
     methods: Sequence[str] | None = None,
-    hide: Hide = (),
 ) -> list[Readings]:
     """What each method called *encoded* in each photo.
 
     Args:
         images: names; default, five evenly spaced ones of those with the most known labels, one a person.
         methods: names; default, all.
-        hide: attributes, groups or categories to leave out, by name.
 
     Raises:
         InputError: a photo or method that was not evaluated.
@@ -67,13 +69,12 @@ def encoded_readings(
         raise InputError(
             f"the evaluation has no method {', '.join(missing)}: choose from {', '.join(evaluation.methods)}"
         )
-    shown = set(shown_columns(evaluation.attributes, hide))
     made = []
     for row in rows:
         for name in names:
             scored = evaluation.methods[name]
             order = np.argsort(-scored.probabilities[row], kind="stable")
-            read = [int(k) for k in order if scored.verdicts[row, k] == ENCODED and int(k) in shown]
+            read = [int(k) for k in order if scored.verdicts[row, k] == ENCODED]
             made.append(
                 Readings(
                     evaluation.images[row], name,
@@ -81,6 +82,21 @@ def encoded_readings(
                 )
             )  # fmt: skip
     return made
+
+
+def numbered_readings(evaluation: Evaluation | None, methods: Sequence[str]) -> list[dict[str, Any]]:
+    """The same as JSON values, of photos that are numbered: names of photos are often names of persons."""
+    if evaluation is None:
+        return []
+    numbers: dict[str, int] = {}
+    return [
+        {
+            "photo": numbers.setdefault(cell.image, len(numbers) + 1),
+            "method": cell.method,
+            "encoded": [{"attribute": name, "label": label} for name, label in cell.attributes],
+        }
+        for cell in encoded_readings(evaluation, methods=methods)
+    ]
 
 
 def qualitative_table(
@@ -99,7 +115,8 @@ def qualitative_table(
     Raises:
         InputError: a photo or method that was not evaluated.
     """
-    cells = encoded_readings(evaluation, images, methods=methods, hide=hide)
+    hidden = hidden_names(hide)
+    cells = [cell.without(hidden) for cell in encoded_readings(evaluation, images, methods=methods)]
     names = list(dict.fromkeys(cell.method for cell in cells))
     photos = list(dict.fromkeys(cell.image for cell in cells))
     look = theme_of(theme)
