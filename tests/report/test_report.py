@@ -447,3 +447,43 @@ def test_every_section_has_a_template_and_no_other_lies_about() -> None:
     there = {file.name for file in files("clip_smu.report").joinpath("templates").iterdir()}
     parts = {"page.html", "header.html", "macros.html", "bar.html", "report.css"}
     assert there == parts | {f"{key}.html" for key, _ in SECTIONS}
+
+
+def test_types_and_schema_name_the_same_fields() -> None:
+    """Of every object, all the way down: the same names, and null in both or in neither."""
+    from importlib.resources import files
+
+    import msgspec
+
+    from clip_smu.report.types import Content
+
+    schema = json.loads(files("clip_smu").joinpath("data/report.schema.json").read_text(encoding="utf-8"))
+    compared: list[str] = []
+
+    def resolved(form: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        if "$ref" in form:
+            return resolved(schema["$defs"][form["$ref"].rpartition("/")[2]])
+        for key in ("anyOf", "oneOf"):
+            if key in form:
+                known = [one for one in form[key] if one.get("type") != "null"]
+                return resolved(known[0])[0], len(known) < len(form[key])
+        kinds = form.get("type") if isinstance(form.get("type"), list) else [form.get("type")]
+        return form, "null" in kinds or None in form.get("enum", ())
+
+    def compare(kind: Any, form: dict[str, Any], where: str) -> None:
+        form, nullable = resolved(form)
+        parts = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+        named = [one for one in parts if not isinstance(one, msgspec.inspect.NoneType)]
+        assert nullable == (len(named) < len(parts)), where
+        (kind,) = named
+        if isinstance(kind, msgspec.inspect.StructType):
+            theirs = set(form["properties"]) - ({"attribute"} if where.endswith("conditional[]") else set())
+            assert {field.encode_name for field in kind.fields} == theirs, where
+            compared.append(where)
+            for field in kind.fields:
+                compare(field.type, form["properties"][field.encode_name], f"{where}.{field.encode_name}")
+        elif isinstance(kind, msgspec.inspect.ListType):
+            compare(kind.item_type, form["items"], f"{where}[]")
+
+    compare(msgspec.inspect.type_info(Content), schema, "")
+    assert len(compared) > 30

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from clip_smu.errors import InputError
 from clip_smu.report.content import gather
 from clip_smu.report.sources import read_source
@@ -82,8 +84,9 @@ def report(
     hidden = [name for name in NAMES if name in hidden_names(hide)]
     found = read_source(source, allow_unfinished=allow_unfinished, hidden=hidden)
     content = gather(found, hidden=hidden, labels_are=labels_are, command=command)
+    values = msgspec.to_builtins(content)
     if form == "json":
-        write_json(output, content)
+        write_json(output, values)
     else:
         from clip_smu.report.drawings import dark_rules, draw
         from clip_smu.report.page import render
@@ -91,6 +94,4 @@ def report(
         text = render(content, draw(found, content), dark_rules())
         with atomic(output) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return Report(
-        output, tuple(content["finding"]), len(content["attributes"]), tuple(content["absent"]), content
-    )
+    return Report(output, tuple(content.finding), len(content.attributes), tuple(values["absent"]), values)

@@ -24,6 +24,7 @@ from clip_smu.report.sources import Source
 from clip_smu.report.supplements import (
     supplements_of,
 )
+from clip_smu.report.types import Content
 
 FORMAT = 1
 _MOST_METHODS = 4  # whose readings of single photos are shown
@@ -33,8 +34,8 @@ Values = dict[str, Any]
 
 def gather(
     source: Source, *, hidden: Sequence[str] = (), labels_are: str | None = None, command: str = ""
-) -> Values:
-    """Everything that a report says, as JSON values.
+) -> Content:
+    """Everything that a report says.
 
     Args:
         source: as :func:`clip_smu.report.sources.read_source` gives it.
@@ -86,7 +87,7 @@ def gather(
     content["provenance"] = [
         {"of": of, "what": what, "value": value} for of, what, value in provenance_of(source, hidden)
     ]
-    return content
+    return msgspec.convert(content, Content)
 
 
 def _absent(content: Values, *, single_photos: bool) -> list[dict[str, str]]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from clip_smu.report.content import Values
 from clip_smu.report.figures.qualitative import MARKS
 from clip_smu.report.findings import LEVELS, percent
 from clip_smu.report.supplements import sentence_of
+from clip_smu.report.types import Auc, Card, Comparison, Content, MethodRow, NormRow, ProvenanceRow
 from clip_smu.words.attributes import by_name
 
 SECTIONS = (
@@ -35,7 +34,7 @@ SECTIONS = (
 """Template (``templates/KEY.html``) and heading of each section, in order."""
 
 
-def render(content: Values, drawings: Mapping[str, str], dark_rules: str) -> str:
+def render(content: Content, drawings: Mapping[str, str], dark_rules: str) -> str:
     """The page.
 
     Args:
@@ -84,30 +83,28 @@ def figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def interval(row: Values, digits: int = 3) -> str:
+def interval(row: Auc | Card | MethodRow | NormRow, digits: int = 3) -> str:
     """An AUC with its interval."""
-    auc, low, high = (figure(row[key], digits) for key in ("auc", "low", "high"))
-    return auc if row["low"] is None or row["high"] is None else f"{auc} ({low} to {high})"
+    auc, low, high = (figure(getattr(row, key), digits) for key in ("auc", "low", "high"))
+    return auc if row.low is None or row.high is None else f"{auc} ({low} to {high})"
 
 
-def _best_first(methods: Sequence[Values]) -> list[Values]:
-    return sorted(methods, key=lambda row: (row["encoder"], -(row["auc"] or 0)))
+def _best_first(methods: Sequence[MethodRow]) -> list[MethodRow]:
+    return sorted(methods, key=lambda row: (row.encoder, -(row.auc or 0)))
 
 
-def _most_readable_first(cards: Sequence[Values]) -> list[Values]:
-    return sorted(cards, key=lambda card: (card["auc"] is None, -(card["auc"] or 0)))
+def _most_readable_first(cards: Sequence[Card]) -> list[Card]:
+    return sorted(cards, key=lambda card: (card.auc is None, -(card.auc or 0)))
 
 
-def _encoders_first(comparisons: Sequence[Values]) -> list[Values]:
-    return sorted(comparisons, key=lambda row: (row["encoder_a"] == row["encoder_b"], row["encoder_a"]))
+def _encoders_first(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    return sorted(comparisons, key=lambda row: (row.encoder_a == row.encoder_b, row.encoder_a))
 
 
-def _by_source(provenance: Sequence[Values]) -> list[tuple[str, list[Values]]]:
-    return [(of, list(rows)) for of, rows in groupby(provenance, key=lambda row: row["of"])]
+def _by_source(provenance: Sequence[ProvenanceRow]) -> list[tuple[str, list[ProvenanceRow]]]:
+    return [(of, list(rows)) for of, rows in groupby(provenance, key=lambda row: row.of)]
 
 
-def _command_for(content: Values, what: str) -> Any:
+def _command_for(content: Content, what: str) -> str:
     """The command that adds a part that the report does not have."""
-    return next(
-        (row["how"] for row in content["absent"] if row["what"].startswith(what)), "clip-smu reproduce"
-    )
+    return next((row.how for row in content.absent if row.what.startswith(what)), "clip-smu reproduce")

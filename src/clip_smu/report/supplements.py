@@ -13,6 +13,7 @@ from clip_smu.evaluation.confounds import Confounds
 from clip_smu.evaluation.confounds.conditional import Conditional
 from clip_smu.report.findings import listed
 from clip_smu.report.sources import Source
+from clip_smu.report.types import Comparison
 
 _STRONGEST = 12  # pairs of the read-from map, and attributes of a stratum, that are told in words
 
@@ -266,27 +267,26 @@ def _control(one: Confounds, keep: list[int]) -> Values | None:
     return made
 
 
-def sentence_of(row: Values) -> str:
+def sentence_of(row: Comparison) -> str:
     """A comparison in one sentence, from the attributes that are shown.
 
     Example:
-        >>> row = {"a": "dlib", "b": "mbf", "a_more": 30, "b_more": 1, "attributes": 47, "not_tested": 0,
-        ...        "encoder_a": "dlib", "encoder_b": "mbf", "difference": 0.03, "low": None}
+        >>> row = Comparison(name="", a="dlib", b="mbf", encoder_a="dlib", method_a="", encoder_b="mbf", method_b="",
+        ...     photos=1, persons=1, a_more=30, b_more=1, not_tested=0, attributes=47, difference=0.03, low=None,
+        ...     high=None, rows=[])
         >>> sentence_of(row).partition(";")[0]
         'dlib gives away 30 of 47 attributes more than mbf, mbf 1'
     """
-    more, than = (
-        ("gives away", "more than") if row["encoder_a"] != row["encoder_b"] else ("reads", "better than")
-    )
-    of = "" if row["encoder_a"] != row["encoder_b"] else f"On {row['encoder_a']}, "
-    same = row["attributes"] - row["a_more"] - row["b_more"] - row["not_tested"]
+    more, than = ("gives away", "more than") if row.encoder_a != row.encoder_b else ("reads", "better than")
+    of = "" if row.encoder_a != row.encoder_b else f"On {row.encoder_a}, "
+    same = row.attributes - row.a_more - row.b_more - row.not_tested
     rest = [f"{same} show no difference"] + (
-        [f"{row['not_tested']} could not be tested"] if row["not_tested"] else []
+        [f"{row.not_tested} could not be tested"] if row.not_tested else []
     )
-    interval = "" if row["low"] is None else f" (95 % interval {row['low']:+.4f} to {row['high']:+.4f})"
+    interval = "" if row.low is None else f" (95 % interval {row.low:+.4f} to {row.high:+.4f})"
     return (
-        f"{of}{row['a']} {more} {row['a_more']} of {row['attributes']} attributes {than} {row['b']}, {row['b']} "
-        f"{row['b_more']}; {listed(rest)}. Mean AUC differs by {row['difference']:+.4f}{interval}."
+        f"{of}{row.a} {more} {row.a_more} of {row.attributes} attributes {than} {row.b}, {row.b} "
+        f"{row.b_more}; {listed(rest)}. Mean AUC differs by {row.difference:+.4f}{interval}."
     )
 
 
