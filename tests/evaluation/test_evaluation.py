@@ -1115,3 +1115,15 @@ def test_stored_templates_digest_is_of_their_files(tmp_path: Path) -> None:
     one, two, three = (running._templates_digest(tmp_path / name) for name in ("one", "two", "three"))
     assert one == two != three
     assert len(one) == 64
+
+
+def test_intervals_of_an_evaluation_count_persons(tmp_path: Path) -> None:
+    """Four photos a person say less than four persons: the intervals are those of the persons, and wider."""
+    faces, labels = toy_data(160)
+    made = evaluate([toy_probe()], faces, labels, tmp_path / "e", EvaluationConfig(rounds=60, seed=2))
+    of_persons, of_photos = (
+        metric_table("toy", NAMES, made.labels, people, made.methods, rounds=60, seed=2)
+        for people in (made.persons(), np.arange(len(made)).astype(str))
+    )
+    assert made.table.equals(of_persons)
+    assert not made.table.equals(of_photos)
