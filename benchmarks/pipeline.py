@@ -27,7 +27,7 @@ from clip_smu.encoders.locate import own_encoder
 from clip_smu.encoders.onnx import OnnxEncoder
 from clip_smu.faces.landmarks import COLUMNS
 from clip_smu.photos import iter_photos
-from clip_smu.templates.extraction import CHUNK_PHOTOS
+from clip_smu.templates.extraction.shards import CHUNK_PHOTOS
 
 ROUNDS = 3
 
