@@ -127,3 +127,25 @@ def test_ctrl_c_while_the_command_line_is_loaded_is_silent() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == -signal.SIGINT
     assert not done.stderr
+
+
+def test_a_signal_that_a_destructor_swallows_leaves_no_traceback() -> None:
+    """It is sent once more; what Python prints of the first is no news."""
+    code = (
+        "import os, signal, time\n"
+        "from clip_smu.cli import signals\n"
+        "from clip_smu.cli.signals import Stopped, stopped_by_signals\n"
+        "signals.PATIENCE_S = 1.0\n"
+        "class Deaf:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(0.01)\n"
+        "try:\n"
+        "    with stopped_by_signals():\n"
+        "        Deaf()\n"
+        "        time.sleep(20)\n"
+        "except Stopped as stopped:\n"
+        "    print(stopped.number)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{signal.SIGINT.value}\n", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -75,9 +76,14 @@ def stopped_by_signals() -> Iterator[None]:
         bell, warn_on_full_buffer=False
     )  # written to at once, whatever Python is busy with
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    told = sys.unraisablehook
+    sys.unraisablehook = lambda one: (
+        None if isinstance(one.exc_value, Stopped) else told(one)
+    )  # it is raised again
     try:
         yield
     finally:
+        sys.unraisablehook = told
         over.set()
         raised.set()
         for number, handler in before.items():
