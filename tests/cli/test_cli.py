@@ -16,28 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_smu import cli
 from clip_smu.encoders.locate import card
 from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import dlib_like, toy_card, toy_data, write_photo
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Runs a command in this process; gives (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clip-smu", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +38,10 @@ def one_line(text: str) -> str:
     return lines[0]
 
 
-def test_the_main_job(run) -> None:
+def test_the_main_job(command) -> None:
     """True of the photo: a white woman without eyewear; and nothing that is plainly false."""
     pytest.importorskip("dlib")
-    code, out, err = run("interpret", "--example")
+    code, out, err = command("interpret", "--example")
     assert (code, err) == (0, "")
     sentence = " ".join(line.strip() for line in out.split("verdict ")[0].splitlines()[1:])
     assert "woman" in sentence
@@ -71,11 +53,11 @@ def test_the_main_job(run) -> None:
     assert sum(out.count(verdict) for verdict in ("encoded", "cannot tell")) >= 47
 
 
-def test_evidence_as_text(run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evidence_as_text(command, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from clip_smu.interpreter.interpreter import load_interpreter
 
     monkeypatch.setenv("COLUMNS", "80")
-    code, out, _ = run("interpret", store, "--evidence", "--attributes", "Fully_Visible_Forehead,Bald")
+    code, out, _ = command("interpret", store, "--evidence", "--attributes", "Fully_Visible_Forehead,Bald")
     known = load_interpreter().evidence[NAMES.index("Bald")]
     assert code == 0
     assert f"{known.auc:.3f}  {known.low:.3f}-{known.high:.3f}" in out
@@ -83,8 +65,8 @@ def test_evidence_as_text(run, store: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "agree with humans" in " ".join(out.split())
 
 
-def test_json_csv_top_hide_and_attributes(run, store: Path) -> None:
-    code, out, _ = run("interpret", store, "--json", "--evidence", "--hide", "race,gender,Bald")
+def test_json_csv_top_hide_and_attributes(command, store: Path) -> None:
+    code, out, _ = command("interpret", store, "--json", "--evidence", "--hide", "race,gender,Bald")
     rows = [json.loads(line) for line in out.splitlines()]
     assert (code, len(rows)) == (0, 300)
     assert rows[5]["image"] == "p1/5.jpg"
@@ -93,19 +75,19 @@ def test_json_csv_top_hide_and_attributes(run, store: Path) -> None:
     assert {" man ", " woman "}.isdisjoint(rows[0]["sentence"].split("template")[1].split(","))
     assert rows[0]["readings"][0]["evidence"]["auc"] > 0.5
 
-    code, out, _ = run("interpret", store, "--csv", "--attributes", "Eyeglasses,hair colour")
+    code, out, _ = command("interpret", store, "--csv", "--attributes", "Eyeglasses,hair colour")
     table = list(csv.DictReader(io.StringIO(out)))
     assert (code, len(table)) == (0, 300 * 5)
     assert {row["verdict"] for row in table} <= {"encoded", "not encoded", "cannot tell"}
 
-    code, out, _ = run("interpret", store / "part-00000.parquet", "--json", "--top", "2")
+    code, out, _ = command("interpret", store / "part-00000.parquet", "--json", "--top", "2")
     assert [len(json.loads(line)["readings"]) for line in out.splitlines()] == [2] * 300
 
 
-def test_parquet_to_parquet_equals_one_by_one(run, store: Path, tmp_path: Path) -> None:
+def test_parquet_to_parquet_equals_one_by_one(command, store: Path, tmp_path: Path) -> None:
     from clip_smu.interpreter.interpreter import load_interpreter
 
-    code, out, _ = run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")
+    code, out, _ = command("interpret", store, "-o", tmp_path / "readings", "--hide", "age")
     assert code == 0
     assert "300 templates" in out
     table = pq.read_table(tmp_path / "readings")
@@ -118,36 +100,36 @@ def test_parquet_to_parquet_equals_one_by_one(run, store: Path, tmp_path: Path) 
         np.testing.assert_allclose(np.stack(table[name].to_numpy()), values[:, columns], atol=2e-6)
     assert table["rejected"].null_count == 300
     assert (
-        run("interpret", store, "-o", tmp_path / "readings", "--hide", "age")[0] == 0
+        command("interpret", store, "-o", tmp_path / "readings", "--hide", "age")[0] == 0
     )  # done before: nothing to do
-    code, _, err = run("interpret", store, "-o", tmp_path / "readings")
+    code, _, err = command("interpret", store, "-o", tmp_path / "readings")
     assert (code, "another job" in one_line(err)) == (1, True)
 
 
-def test_bad_templates_are_rows_and_lose_nothing(run, tmp_path: Path) -> None:
+def test_bad_templates_are_rows_and_lose_nothing(command, tmp_path: Path) -> None:
     vectors = dlib_like(np.random.default_rng(0).normal(size=(5, 128)))
     vectors[1, 7], vectors[3] = np.nan, 0
     save_templates(tmp_path / "store" / "part-00000.parquet", vectors, list("abcde"), card("dlib"))
     np.save(tmp_path / "bare.npy", vectors)
     for given, second in ((tmp_path / "store", "b"), (tmp_path / "bare.npy", "bare.npy:1")):
-        code, out, err = run("interpret", given, "--json")
+        code, out, err = command("interpret", given, "--json")
         rows = [json.loads(line) for line in out.splitlines()]
         assert code == 1
         assert sum("readings" in row for row in rows) == 3
         refused = {row["image"]: (row["rejected"], row["message"]) for row in rows if "rejected" in row}
         assert refused[second] == ("unusable-template", "the template is not a number (NaN)")
         assert "2 of 5 gave nothing" in err
-    code, out, err = run("interpret", tmp_path / "store", "-o", tmp_path / "readings")
+    code, out, err = command("interpret", tmp_path / "store", "-o", tmp_path / "readings")
     assert code == 1
     assert "2 of 5 gave nothing (1 not a number (NaN), 1 zero)" in one_line(err)
     table = pq.read_table(tmp_path / "readings")
     assert table["rejected"].to_pylist() == [None, "not a number (NaN)", None, "zero", None]
 
 
-def test_ask(run, store: Path) -> None:
+def test_ask(command, store: Path) -> None:
     from clip_smu.interpreter.interpreter import load_interpreter
 
-    code, out, err = run("ask", "wears spectacles", store, "--top", "7", "--json")
+    code, out, err = command("ask", "wears spectacles", store, "--top", "7", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert (code, err, len(rows)) == (0, "", 7)
     scores = (
@@ -157,21 +139,21 @@ def test_ask(run, store: Path) -> None:
     )
     best = np.argsort(-scores)[:7]
     assert [row["image"] for row in rows] == [f"p{row // 3}/{row}.jpg" for row in best]
-    _, _, err = run("ask", "plays the violoncello", store)
+    _, _, err = command("ask", "plays the violoncello", store)
     assert "was not trained on: plays, violoncello" in one_line(err)
-    assert "spectacles" in run("words")[1].split()
+    assert "spectacles" in command("words")[1].split()
 
 
-def test_extract_then_interpret(run, astronaut: Path, tmp_path: Path) -> None:
+def test_extract_then_interpret(command, astronaut: Path, tmp_path: Path) -> None:
     pytest.importorskip("dlib")
     write_photo(tmp_path / "photos/none.png")
     (tmp_path / "photos/a.png").write_bytes(astronaut.read_bytes())
-    code, out, err = run("extract", tmp_path / "photos", "-o", tmp_path / "templates", "--processes", "1")
+    code, out, err = command("extract", tmp_path / "photos", "-o", tmp_path / "templates", "--processes", "1")
     assert code == 0
     assert "2 photos: 1 templates" in out
     assert "1 photos gave nothing (1 no-face)" in out
-    from_templates = json.loads(run("interpret", tmp_path / "templates", "--json")[1])
-    code, out, err = run("interpret", tmp_path / "photos", "--json")
+    from_templates = json.loads(command("interpret", tmp_path / "templates", "--json")[1])
+    code, out, err = command("interpret", tmp_path / "photos", "--json")
     from_photo, rejected = [json.loads(line) for line in out.splitlines()]
     assert from_photo == from_templates
     assert (code, rejected["rejected"]) == (1, "no-face")
@@ -191,21 +173,21 @@ HEADER = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + CHUNK + struct.pack(">I"
         ("huge.png", HEADER, "found 100000 x 100000"),
     ],
 )
-def test_bad_photos(run, tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+def test_bad_photos(command, tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
     pytest.importorskip("dlib")
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    code, out, err = run("interpret", tmp_path / name)
+    code, out, err = command("interpret", tmp_path / name)
     assert (code, out) == (1, "")
     assert re.search(words, one_line(err))
 
 
-def test_photo_without_a_face_and_truncated(run, astronaut: Path, tmp_path: Path) -> None:
+def test_photo_without_a_face_and_truncated(command, astronaut: Path, tmp_path: Path) -> None:
     pytest.importorskip("dlib")
-    code, _, err = run("interpret", write_photo(tmp_path / "plain.png"))
+    code, _, err = command("interpret", write_photo(tmp_path / "plain.png"))
     assert (code, "no face was found" in one_line(err)) == (1, True)
     (tmp_path / "cut.png").write_bytes(astronaut.read_bytes()[:5000])
-    code, _, err = run("interpret", tmp_path / "cut.png")
+    code, _, err = command("interpret", tmp_path / "cut.png")
     assert (code, "cut.png" in one_line(err)) == (1, True)
 
 
@@ -225,23 +207,23 @@ def test_photo_without_a_face_and_truncated(run, astronaut: Path, tmp_path: Path
     ],
 )
 def test_bad_requests(
-    run, arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command, arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(*arguments)
+    code, out, err = command(*arguments)
     assert (code, out) == (1, "")
     assert words in one_line(err)
     assert not list(tmp_path.iterdir())
 
 
-def test_templates_that_do_not_fit(run, tmp_path: Path) -> None:
+def test_templates_that_do_not_fit(command, tmp_path: Path) -> None:
     table, _ = toy_data(8)
     save_templates(tmp_path / "toy.parquet", table.vectors, table.images, toy_card())
     np.save(tmp_path / "toy.npy", table.vectors)
     assert "reads templates of dlib, these are of toy" in one_line(
-        run("interpret", tmp_path / "toy.parquet")[2]
+        command("interpret", tmp_path / "toy.parquet")[2]
     )
-    assert "length 128 (dlib), found length 16" in one_line(run("interpret", tmp_path / "toy.npy")[2])
+    assert "length 128 (dlib), found length 16" in one_line(command("interpret", tmp_path / "toy.npy")[2])
 
 
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,21 +18,6 @@ from clip_smu.words.attributes import NAMES
 Run = Callable[..., tuple[int, str, str]]
 COUNT = 12
 WHY = {2: "missing (null)", 5: "empty", 7: "of length 3, not 128"}
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clip-smu", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -63,64 +47,64 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "v.parquet"
 
 
-def test_a_column_must_be_named(run: Run, vendor: Path, tmp_path: Path) -> None:
-    for command in (
+def test_a_column_must_be_named(command: Run, vendor: Path, tmp_path: Path) -> None:
+    for asked in (
         ["interpret", vendor],
         ["interpret", vendor, "-o", tmp_path / "o"],
         ["ask", "smiling", vendor],
         ["captions", vendor, "-o", tmp_path / "c.csv"],
     ):
-        code, _, err = run(*command)
+        code, _, err = command(*asked)
         assert code == 1
         assert "it has: face_vec, url, filename): name it with --column" in err
 
 
-def test_interpret_and_ask_tell_each_row(run: Run, vendor: Path) -> None:
-    code, out, err = run("interpret", vendor, "--column", "face_vec", "--json")
+def test_interpret_and_ask_tell_each_row(command: Run, vendor: Path) -> None:
+    code, out, err = command("interpret", vendor, "--column", "face_vec", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert (code, len(rows)) == (1, COUNT)
     assert {row["image"]: row["message"] for row in rows if "rejected" in row} == {
         f"p{row // 2}/{row}.jpg": f"the template is {why}" for row, why in WHY.items()
     }
     assert "3 of 12 gave nothing" in err
-    code, out, err = run("ask", "smiling", vendor, "--column", "face_vec", "--top", "20")
+    code, out, err = command("ask", "smiling", vendor, "--column", "face_vec", "--top", "20")
     assert (code, len(out.splitlines())) == (1, COUNT - 3)
     for why in WHY.values():
         assert f"the template is {why}" in err
 
 
-def test_readings_and_captions_keep_each_row(run: Run, vendor: Path, tmp_path: Path) -> None:
-    code, out, _ = run("interpret", vendor, "--column", "face_vec", "-o", tmp_path / "r")
+def test_readings_and_captions_keep_each_row(command: Run, vendor: Path, tmp_path: Path) -> None:
+    code, out, _ = command("interpret", vendor, "--column", "face_vec", "-o", tmp_path / "r")
     assert (code, f"{COUNT} templates read" in out) == (1, True)
     told = pq.read_table(tmp_path / "r/v.parquet")["rejected"].to_pylist()
     assert {row: why for row, why in enumerate(told) if why} == WHY
-    run("captions", vendor, "--column", "face_vec", "-o", tmp_path / "c.csv")
+    command("captions", vendor, "--column", "face_vec", "-o", tmp_path / "c.csv")
     with (tmp_path / "c.csv").open() as file:
         told = [row["rejected"] for row in csv.DictReader(file)]
     assert {row: why for row, why in enumerate(told) if why} == WHY
 
 
-def test_evaluate_counts_each_reason(run: Run, vendor: Path, tmp_path: Path) -> None:
+def test_evaluate_counts_each_reason(command: Run, vendor: Path, tmp_path: Path) -> None:
     labels = vendor.with_name("labels.csv")
     where = ["-t", vendor, "--column", "face_vec", "-l", labels]
-    code, _, err = run("evaluate", "dlib-lfw", *where, "-o", tmp_path / "e", "--rounds", "0")
+    code, _, err = command("evaluate", "dlib-lfw", *where, "-o", tmp_path / "e", "--rounds", "0")
     assert code == 0, err
     manifest = json.loads((tmp_path / "e/evaluation.json").read_text())
     assert manifest["unusable"] == dict.fromkeys(WHY.values(), 1)
     assert "3 unusable templates" in err
 
 
-def test_pair_and_labels_take_a_column(run: Run, vendor: Path) -> None:
-    code, out, err = run(
+def test_pair_and_labels_take_a_column(command: Run, vendor: Path) -> None:
+    code, out, err = command(
         "pair", f"{vendor}::p0/0.jpg", f"{vendor}::p0/1.jpg", "--column", "face_vec", "--top", "0"
     )
     assert code == 0, err
     assert out
-    code, _, err = run(
+    code, _, err = command(
         "pair", f"{vendor}::p0/0.jpg", f"{vendor}::p1/2.jpg", "--column", "face_vec", "--top", "0"
     )
     assert (code, "p1/2.jpg is missing (null)" in err) == (1, True)
-    code, out, _ = run(
+    code, out, _ = command(
         "labels", "show", vendor.with_name("labels.csv"), "--templates", vendor, "--column", "face_vec"
     )
     assert code == 0
@@ -153,10 +137,10 @@ def test_every_command_that_reads_templates_has_the_option() -> None:
         assert "--column" in [opt for option in commands[name].params for opt in option.opts], name
 
 
-def test_nothing_to_read_is_an_error(run: Run, tmp_path: Path) -> None:
+def test_nothing_to_read_is_an_error(command: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.empty((0, 128), np.float32))
     for more in ((), ("-o", tmp_path / "r")):
-        code, out, err = run("interpret", tmp_path / "t.npy", *more)
+        code, out, err = command("interpret", tmp_path / "t.npy", *more)
         assert (code, out) == (1, "")
         assert "holds no template" in err
     assert not (tmp_path / "r").exists()
