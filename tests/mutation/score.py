@@ -46,7 +46,7 @@ ROOMS = {
         "37",
     ),
     "fitting": Room(
-        ("training/fit.py", "training/fit_config.py", "training/job.py"),
+        ("training/fit.py", "training/fit_config.py", "training/data.py", "training/job.py"),
         ("training/test_fitting_small.py",),
         "37",
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from clip_smu.errors import LabelError
 from clip_smu.metrics.persons import in_both
 from clip_smu.storage.digests import bytes_digest
 from clip_smu.templates import Templates
+from clip_smu.templates.table import joined
 
 KEPT = "photos with template and label"
 
@@ -100,6 +102,23 @@ class Labelled(LeftOut):
     def report(self) -> dict[str, int]:
         """What the join kept and left out, in words → photos."""
         return {KEPT: len(self.labels), **self.counts()}
+
+
+def concatenated(parts: Sequence[Labelled]) -> Labelled:
+    """Rows of several (at least one) in their order, of one length d; what they left out adds up."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = {
+        field.name: sum(getattr(part, field.name) for part in parts)
+        for field in fields(LeftOut)
+        if field.name != "notes"
+    }
+    return Labelled(
+        joined([part.templates for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        notes=tuple(note for part in parts for note in part.notes),
+        **counts,
+    )
 
 
 def refuse_overlap(known: Labelled, checked: Labelled) -> None:

@@ -31,9 +31,11 @@ from clip_smu.storage.files import storage_errors
 from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
 from clip_smu.templates import Source, Templates
 from clip_smu.training.curves import CURVES_FILE
+from clip_smu.training.data import Data, faces_of, read_data
 from clip_smu.training.fit_config import FitConfig
-from clip_smu.training.job import Data, faces_of, finished, made_with, measure, read_data, require_room
+from clip_smu.training.job import finished, made_with, measure, require_room
 from clip_smu.training.objectives import OBJECTIVES
+from clip_smu.training.sources import Names, SourceSpec, all_sources
 from clip_smu.training.text_encoders import export_text_encoder
 from clip_smu.training.trainer import Progress, Trainer
 from clip_smu.words.attribute_table import ATTRIBUTES
@@ -46,12 +48,13 @@ _PACKAGES = ("torch", "transformers", "numpy")
 
 @writes_folder
 def fit(
-    templates: Templates | Source,
-    labels: Labels | str | Path,
+    templates: Templates | Source | None,
+    labels: Labels | str | Path | None,
     output: str | Path,
     *,
-    train: Sequence[str] | str | Path | None = None,
-    test: Sequence[str] | str | Path | None = None,
+    train: Names | None = None,
+    test: Names | None = None,
+    sources: Sequence[SourceSpec] = (),
     config: FitConfig | None = None,
     preprocessing_check: str | Path | None = None,
     name: str | None = None,
@@ -68,6 +71,7 @@ def fit(
         output: folder of the interpreter.
         train: names of the photos to fit on (a list, or a file with one name a line); default, all.
         test: names of photos whose identities do not occur in ``train``; the evidence is then measured on them.
+        sources: several data sets of one encoder's templates, in place of templates, labels and lists.
         config: settings.
         preprocessing_check: JSON of ``clip-smu encoders check --json`` for these templates' encoder, kept with the
             evidence.
@@ -96,7 +100,7 @@ def fit(
     """
     config = config or FitConfig()
     config.check()
-    output, data = Path(output), read_data(templates, labels, train, test)
+    output, data = Path(output), read_data(all_sources(templates, labels, train, test, sources))
     check = None if preprocessing_check is None else read_check(preprocessing_check, _name(data.card))
     settings = config.training(data.encoder)
     folds = config.folds or OBJECTIVES[config.objective].folds
@@ -170,6 +174,7 @@ def _provenance(
         "config": asdict(config),
         "settings": asdict(trainer.config) | {"folds": folds},
         "trained_on": faces_of(data.known),
+        **data.for_provenance(),
         "steps": fitted.steps,
         "captions": fitted.captions,
         "preprocessing_check": job["preprocessing_check"],

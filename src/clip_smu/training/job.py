@@ -1,10 +1,9 @@
-"""What every training job does alike: labelled faces in, persons apart, evidence, provenance, one finished folder."""
+"""What every training job does alike: evidence of its reader, provenance, one finished folder."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,66 +11,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from clip_smu.arrays import Float64s
-from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import InputError
 from clip_smu.interpreter.evidence import Evidence, gather_evidence, verdict_errors
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.labels.join import join
-from clip_smu.labels.labelled import Labelled, fingerprint, refuse_overlap
-from clip_smu.labels.labels import Labels
-from clip_smu.labels.reading import read_labels
-from clip_smu.metrics.persons import count_persons
+from clip_smu.labels.labelled import Labelled
 from clip_smu.storage.job_folders import holds_files
-from clip_smu.templates import Source, Templates, read_templates
-from clip_smu.templates.likeness import Likeness, measure_likeness
+from clip_smu.training.data import Data
 
-Names = Sequence[str] | str | Path
 Reader = TypeVar("Reader", bound=TemplateReader)
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Labelled faces of a job.
-
-    Attributes:
-        known: the faces to learn from.
-        checked: faces of other persons to measure on; ``None`` where none were named.
-        card: of the templates' encoder; ``None`` where it is unknown.
-    """
-
-    known: Labelled
-    checked: Labelled | None
-    card: EncoderCard | None
-
-    @property
-    def encoder(self) -> str:
-        """The encoder's name, or ``unknown``."""
-        return self.card.name if self.card else "unknown"
-
-    def fingerprint(self) -> str:
-        """sha256 of templates, labels, names and persons of both."""
-        return fingerprint(self.known, self.checked)
-
-    def likeness(self) -> Likeness | None:
-        """What the encoder's templates look like, by the faces to learn from; ``None``: too few."""
-        return measure_likeness(self.known.templates.vectors, self.known.templates.identities)
-
-
-def read_data(
-    templates: Templates | Source, labels: Labels | str | Path, train: Names | None, test: Names | None
-) -> Data:
-    """Templates joined with labels, for training and, where a test list is given, for evidence.
-
-    Raises:
-        LabelError, TemplateError: they cannot be read or joined, or a person is on both lists.
-    """
-    table = templates if isinstance(templates, Templates) else read_templates(templates)
-    rows = labels if isinstance(labels, Labels) else read_labels(labels)
-    known = join(table, rows, train)
-    checked = join(table, rows, test) if test is not None else None
-    if checked is not None:
-        refuse_overlap(known, checked)
-    return Data(known, checked, table.card)
 
 
 def finished(
@@ -117,8 +64,16 @@ def measure(
         source = f"{len(data.known.labels)} training faces, each scored by {scored_by}"
         return judge(reader, out_of_fold, data.known, source)
     scores = reader.read(data.checked.templates.vectors)[0].astype(np.float64)
-    source = f"{len(data.checked.labels)} faces of the test list, whose persons do not occur in training"
+    source = f"{len(data.checked.labels)} faces of {_lists(data)}, whose persons do not occur in training"
     return judge(reader, scores, data.checked, source)
+
+
+def _lists(data: Data) -> str:
+    """The lists that are measured on, in words."""
+    names = [one.name for one in data.sources if one.checked is not None]
+    if names == [""]:
+        return "the test list"
+    return f"the test {'list' if len(names) == 1 else 'lists'} of {' and '.join(names)}"
 
 
 def judge(
@@ -128,15 +83,6 @@ def judge(
     evidence = gather_evidence(reader.calibration, scores, faces.labels, faces.templates.identities)
     verdicts = verdict_errors(reader.calibration, scores, faces.labels, reader.error_rate)
     return evidence, {"evidence_from": source, "verdicts": verdicts}
-
-
-def faces_of(known: Labelled) -> dict[str, int | str]:
-    """What the provenance says of faces that were learnt from."""
-    return {
-        "faces": len(known.labels),
-        "persons": count_persons(known.templates.identities),
-        **known.for_provenance(),
-    }
 
 
 def made_with(*packages: str) -> dict[str, Any]:

@@ -30,8 +30,10 @@ from clip_smu.storage.files import storage_errors
 from clip_smu.storage.job_folders import writes_folder
 from clip_smu.templates import Source, Templates
 from clip_smu.training.classifiers import TRAIN, Layers, Rows, Training, forward
-from clip_smu.training.job import faces_of, finished, made_with, measure, read_data, require_room
+from clip_smu.training.data import faces_of, read_data
+from clip_smu.training.job import finished, made_with, measure, require_room
 from clip_smu.training.probe_config import ProbeConfig, given
+from clip_smu.training.sources import Names, SourceSpec, all_sources
 from clip_smu.words.attributes import NAMES
 
 Progress = Callable[[str, int, int], None]
@@ -42,12 +44,13 @@ _FLAT = 1e-8  # a spread below this is rounding
 
 @writes_folder
 def fit_probe(
-    templates: Templates | Source,
-    labels: Labels | str | Path,
+    templates: Templates | Source | None,
+    labels: Labels | str | Path | None,
     output: str | Path,
     *,
-    train: Sequence[str] | str | Path | None = None,
-    test: Sequence[str] | str | Path | None = None,
+    train: Names | None = None,
+    test: Names | None = None,
+    sources: Sequence[SourceSpec] = (),
     config: ProbeConfig | None = None,
     name: str | None = None,
     overwrite: bool = False,
@@ -63,6 +66,7 @@ def fit_probe(
         output: folder of the probe.
         train: names of the photos to fit on (a list, or a file with one name a line); default, all.
         test: names of photos whose identities do not occur in ``train``; the evidence is then measured on them.
+        sources: several data sets of one encoder's templates, in place of templates, labels and lists.
         config: settings.
         name: of the probe; default, the folder's name.
         overwrite: replace the probe in ``output``.
@@ -88,7 +92,7 @@ def fit_probe(
     config.check()
     config = config.resolved()
     output = Path(output)
-    data = read_data(templates, labels, train, test)
+    data = read_data(all_sources(templates, labels, train, test, sources))
     require_persons(data.known.templates.identities, config.folds)
     job = {"command": "probe", "config": asdict(config), "data": data.fingerprint()}
     digest = json_digest(job)
@@ -105,6 +109,7 @@ def fit_probe(
         "kind": config.kind,
         "config": asdict(config),
         "trained_on": faces_of(data.known),
+        **data.for_provenance(),
         **note,
         **measured,
         **made_with("torch", "numpy"),

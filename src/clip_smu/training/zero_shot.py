@@ -34,7 +34,9 @@ from clip_smu.storage.digests import bytes_digest, file_digest, json_digest
 from clip_smu.storage.job_folders import LOCK, writes_folder
 from clip_smu.templates import Source, Templates
 from clip_smu.text.encoder import TextEncoder
-from clip_smu.training.job import Data, Names, faces_of, finished, judge, made_with, read_data
+from clip_smu.training.data import Data, SourceData, faces_of, read_data
+from clip_smu.training.job import finished, judge, made_with
+from clip_smu.training.sources import Names, all_sources
 from clip_smu.training.zero_shot_card import write_card
 from clip_smu.training.zero_shot_source import (
     ENCODER_FILE,
@@ -246,7 +248,7 @@ def _faces(
                 "a list names photos to calibrate or measure on: give templates and labels with it"
             )
         return None
-    data = read_data(templates, labels, train, test)
+    data = read_data(all_sources(templates, labels, train, test, ()))
     if data.checked is not None:
         source = f"{len(data.checked.labels)} faces of the test list, of persons that were not calibrated on"
         return _Faces(data, source)
@@ -259,7 +261,7 @@ def _faces(
     fold_of = identity_folds(people, FOLDS, SEED)
     first, rest = (_rows(data.known, np.flatnonzero(here)) for here in (fold_of == 0, fold_of != 0))
     source = f"{len(first.labels)} faces of one of {FOLDS} identity folds; the others were calibrated on"
-    return _Faces(Data(rest, first, data.card), source)
+    return _Faces(Data((SourceData("", rest, first),), data.card), source)
 
 
 def _rows(faces: Labelled, rows: Indices) -> Labelled:
