@@ -51,6 +51,8 @@ def fit(
 ) -> None:
     """Fit an interpreter to the templates of one encoder.
 
+    Several data sets: clip-smu fit --data lfw=lfw/,lfw.csv,train.txt,test.txt --data celeba=celeba/,celeba.csv -o it/
+
     Example: clip-smu fit templates/ --labels MAAD.csv --train train_list.txt --test test_list.txt -o my-interpreter/
     """
     import clip_smu
@@ -64,7 +66,7 @@ def fit(
     with stage_bars() as progress:
         made = run(
             data.store, data.labels, output,
-            train=data.train, test=data.test, config=settings, preprocessing_check=check, name=name,
-            overwrite=overwrite, progress=progress,
+            train=data.train, test=data.test, sources=data.sources, config=settings,
+            preprocessing_check=check, name=name, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write_fitted(made.name, made.evidence, made.provenance, error_rate, output)

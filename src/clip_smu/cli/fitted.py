@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_smu.cli.show import note, write
+from clip_smu.cli.show import note, show, write
 
 if TYPE_CHECKING:
     from clip_smu.interpreter.evidence import Evidence
@@ -19,7 +19,12 @@ def write_fitted(
     error_rate: float,
     output: Path,
 ) -> None:
-    """The mean AUC and what it is from; the verdicts' errors and where all of it is; a note on what was left out."""
+    """What each of several data sets gave; the mean AUC and its source; the verdicts' errors and where all of it is.
+
+    What was left out is a note.
+    """
+    if sources := provenance.get("sources"):
+        _show_sources(sources)
     aucs = [row.auc for row in evidence if row.auc == row.auc]
     mean = (
         f"mean AUC {sum(aucs) / len(aucs):.4f} over {len(aucs)} attributes" if aucs else "no AUC is defined"
@@ -35,6 +40,24 @@ def write_fitted(
     for part in ("trained_on", "calibrated_on"):
         if said := (provenance.get(part) or {}).get("notes"):
             note(said)
+
+
+def _show_sources(sources: Mapping[str, Mapping[str, Any]]) -> None:
+    """A row a source: what was learnt from, what was measured on."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("source")
+    for column in ("photos", "persons", "labels known", "attributes", "test photos", "test persons"):
+        table.add_column(column, justify="right")
+    for name, read in sources.items():
+        known, checked = read["trained_on"], read["measured_on"] or {}
+        table.add_row(
+            name,
+            *(f"{known[what]:,}" for what in ("faces", "persons", "labels_known", "attributes_labelled")),
+            *(f"{checked[what]:,}" if checked else "-" for what in ("faces", "persons")),
+        )
+    show(table)
 
 
 def _figure(value: float | None, form: str) -> str:

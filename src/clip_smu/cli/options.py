@@ -13,6 +13,7 @@ from clip_smu.errors import InputError
 if TYPE_CHECKING:
     from clip_smu.encoders.encoder import EncoderOptions
     from clip_smu.templates import Store
+    from clip_smu.training.sources import SourceSpec
 
 # ---------------------------------------------------------------- one by one
 
@@ -51,6 +52,19 @@ Photos = Annotated[
     typer.Argument(metavar="PHOTO...", help="Files, folders, globs, list files, tar shards, or -."),
 ]
 Templates = Annotated[str, typer.Argument(help="Folder made by clip-smu extract, or a file of templates.")]
+MaybeTemplates = Annotated[
+    str | None,
+    typer.Argument(help="Folder made by clip-smu extract, or a file of templates; or give --data."),
+]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="NAME=TEMPLATES,LABELS[,TRAIN[,TEST]]",
+        help="One of several data sets of one encoder, in place of TEMPLATES and its options; or a .toml file of them. "
+        "A path with a comma stands in double quotes.",
+    ),
+]
 EncoderArgument = Annotated[
     str, typer.Argument(metavar="ENCODER", help="A name of clip-smu encoders list, or onnx:PATH.")
 ]
@@ -152,17 +166,25 @@ class Faces(Alignment):
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Labelled templates of one encoder, and which photos of them train and test."""
+    """Labelled templates of one encoder, of one data set or several, and which photos of them train and test."""
 
-    templates: Templates
-    labels: Labels
+    templates: MaybeTemplates = None
+    labels: MaybeLabels = None
     train: Train = None
     test: Test = None
+    data: Sources = None
     column: Column = None
 
     @property
-    def store(self) -> Store:
-        return store(self.templates, self.column)
+    def store(self) -> Store | None:
+        return None if self.templates is None else store(self.templates, self.column)
+
+    @property
+    def sources(self) -> list[SourceSpec]:
+        from clip_smu.training.sources import named_sources
+
+        named = named_sources(self.data or [])
+        return [replace(one, templates=store(str(one.templates), self.column)) for one in named]
 
 
 def store(templates: str, column: str | None) -> Store:

@@ -41,6 +41,8 @@ def probe(
 ) -> None:
     """Fit classifiers to the templates of one encoder. They are what language is measured against.
 
+    Several data sets: clip-smu probe --data lfw=lfw/,lfw.csv,train.txt,test.txt --data celeba=celeba/,celeba.csv -o it/
+
     Example: clip-smu probe templates/ --labels MAAD.csv --train train_list.txt --test test_list.txt -o my-probe/
     """
     from importlib.util import find_spec
@@ -59,6 +61,7 @@ def probe(
     with starts_anew(output), stage_bars() as progress:
         made = fit_probe(
             data.store, data.labels, output,
-            train=data.train, test=data.test, config=settings, name=name, overwrite=overwrite, progress=progress,
+            train=data.train, test=data.test, sources=data.sources, config=settings,
+            name=name, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     write_fitted(f"{made.name} ({made.kind})", made.evidence, made.provenance, error_rate, output)

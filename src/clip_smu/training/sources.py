@@ -138,13 +138,15 @@ def all_sources(
     """
     if not sources:
         if templates is None or labels is None:
+            missing = [what for what, one in (("templates", templates), ("labels", labels)) if one is None]
             raise InputError(
-                "expected templates and labels, or sources, found neither whole: give one of the two"
+                f"expected templates and --labels, or several data sets (--data), found no {' and no '.join(missing)}: "
+                "give one or the other"
             )
         return (SourceSpec("", templates, labels, train, test),)
     if any(one is not None for one in (templates, labels, train, test)):
         raise InputError(
-            "expected sources or templates with labels, found both: name what is given so as a source too"
+            "expected templates, --labels and lists, or several data sets (--data), found both: give all as --data"
         )
     names = [_named(one.name, "the sources") for one in sources]
     twice = sorted({name for name in names if names.count(name) > 1})
