@@ -34,6 +34,7 @@ WRITERS = {
     "compare": (["compare", "no-a", "no-b"], False),
     "labels convert": (["labels", "convert", "no.csv", "--from", "maad"], False),
     "labels prepare": (["labels", "prepare", "no.npy", "-l", "no.csv"], False),
+    "labels doubt": (["labels", "doubt", "no.npy", "-l", "no.csv"], False),
 }
 NEEDS_TORCH = {"fit", "probe", "encoders convert"}
 

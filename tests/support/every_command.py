@@ -56,6 +56,7 @@ def commands(folder: Path) -> dict[str, list[list[str]]]:
         "labels convert": [[labels, "--from", "maad", "-o", f"{f}/other.parquet"]],
         "labels show": [[labels, "--templates", templates]],
         "labels prepare": [[templates, "--labels", labels, "-o", f"{f}/kept.txt"]],
+        "labels doubt": [[templates, "--labels", labels, "--train", train, "-o", f"{f}/doubt.csv"]],
         "fit": [[templates, *split, "-o", f"{f}/it", "--objective", "clip", *QUICK]],
         "probe": [[templates, *split, "-o", f"{f}/probe", "--folds", "2"]],
         "zero-shot": [["--text-encoder", f"{shipped}/text_encoder.onnx", "-o", f"{f}/zero", "-e", "dlib"]],

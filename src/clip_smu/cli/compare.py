@@ -47,6 +47,7 @@ def compare(
     Example: clip-smu compare evaluation/ --method dlib-lfw --method my-probe
     """
     from clip_smu.evaluation.compare import compare as run
+    from clip_smu.evaluation.folder import require_table_name
     from clip_smu.storage.output_paths import require_output
 
     one_form(as_json, as_csv)
@@ -60,9 +61,8 @@ def compare(
         raise InputError(
             "one evaluation alone: name two of its methods (-m A -m B), or give a second evaluation"
         )
-    if output is not None and output.suffix.lower() not in (".csv", ".parquet", ".json"):
-        raise InputError(f"expected a file named .csv, .parquet or .json, found {output}: rename the output")
     if output is not None:
+        require_table_name(output)
         require_output(output, folder=False)
     a, b = method or (None, None)
     made = run(

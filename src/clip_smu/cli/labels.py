@@ -1,4 +1,4 @@
-"""``clip-smu labels``: convert, show, prepare."""
+"""``clip-smu labels``: convert, show, prepare; ``doubt`` has a file of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.commands import commands
+from clip_smu.cli.labels_doubt import doubt
 from clip_smu.cli.options import (
     AsJson,
     Column,
@@ -158,5 +159,5 @@ def _show_steps(report: PreparationReport) -> None:
 
 app = commands(
     "Attribute labels, in the form of MAAD-Face.",
-    {"convert": convert, "show": show, "prepare": prepare},
+    {"convert": convert, "show": show, "prepare": prepare, "doubt": doubt},
 )

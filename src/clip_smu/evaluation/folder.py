@@ -241,11 +241,8 @@ def write_table(table: pa.Table, path: Path, more: Mapping[str, Any] | None = No
     """
     from pyarrow import csv
 
+    require_table_name(path)
     suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet", ".json"):
-        raise InputError(
-            f"expected a file named .csv, .parquet or .json, found {path.name}: rename the output"
-        )
     with atomic(path) as temporary:
         if suffix == ".csv":
             csv.write_csv(_for_spreadsheets(table), temporary)
@@ -260,6 +257,18 @@ def write_table(table: pa.Table, path: Path, more: Mapping[str, Any] | None = No
                 allow_nan=False,
             )
             temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def require_table_name(path: Path) -> None:
+    """Refuses a file that :func:`write_table` cannot write, before any work.
+
+    Raises:
+        InputError: its name ends in none of .csv, .parquet and .json.
+    """
+    if path.suffix.lower() not in (".csv", ".parquet", ".json"):
+        raise InputError(
+            f"expected a file named .csv, .parquet or .json, found {path.name}: rename the output"
+        )
 
 
 def _for_spreadsheets(table: pa.Table) -> pa.Table:
