@@ -223,10 +223,10 @@ def _row(k: int, curve: AucInterval, found: ConfidentLearning, yes: int, no: int
     low, reason = curve.low[k], curve.reason[k]
     if not reason and not low >= READABLE:
         reason = "read too poorly"
-    shares = [None, None] if reason else [_known(found.looks_other[k, side]) for side in (YES, NO)]
+    yes_share, no_share = (None if reason else _known(found.looks_other[k, side]) for side in (YES, NO))
     return AttributeDoubt(
         NAMES[k], int(curve.n_positive[k]), int(curve.n_negative[k]), _known(curve.auc[k]), _known(low),
-        *shares, yes, no, reason,
+        yes_share, no_share, yes, no, reason,
     )  # fmt: skip
 
 
