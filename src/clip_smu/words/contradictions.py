@@ -5,36 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from clip_smu.errors import LabelError
-from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES, by_name, columns
+from clip_smu.words.coherence import AT_MOST_ONE, RIVALS
 
 Labels = Sequence[int] | Mapping[str, int]
 """47 labels (1, 0, -1) in the order of `NAMES`, or name → label, where a name left out is 0."""
 
+_BY_FIRST = [names for names in AT_MOST_ONE if names not in GROUPS.values()]
+
 OVERRULES: dict[str, tuple[str, ...]] = {
-    "Mustache": ("No_Beard",),
-    "Goatee": ("No_Beard",),
-    "5_o_Clock_Shadow": ("No_Beard",),
-    "Bald": ("Wavy_Hair", "Bangs", *GROUPS["hair color"]),
-    "Bangs": ("Fully_Visible_Forehead",),
+    first: tuple(name for names in _BY_FIRST if names[0] == first for name in names[1:])
+    for first, *_ in _BY_FIRST
 }
 """Positive label → the positive labels that it contradicts and drops. Exclusive groups are settled before."""
 
-IDLE: dict[str, tuple[str, ...]] = {
-    "No_Beard": ("Goatee", "5_o_Clock_Shadow"),
-    "Mustache": ("No_Beard",),
-    "Goatee": ("No_Beard",),
-    "5_o_Clock_Shadow": ("No_Beard",),
-    "Bald": ("Wavy_Hair", "Bangs", "Receding_Hairline", *GROUPS["hair color"]),
-    "Wavy_Hair": ("Bald",),
-    "Bangs": ("Bald", "Fully_Visible_Forehead"),
-    "Black_Hair": ("Bald",),
-    "Blond_Hair": ("Bald",),
-    "Brown_Hair": ("Bald",),
-    "Gray_Hair": ("Bald",),
-    "Fully_Visible_Forehead": ("Bangs",),
+IDLE: dict[str, frozenset[str]] = {
+    **RIVALS,
+    "Bald": RIVALS["Bald"] | {"Receding_Hairline"},
+    "No_Beard": RIVALS["No_Beard"] - {"Mustache"},  # "no beard or mustache" is worth saying
 }
-"""Positive label → the negative labels that it makes idle, besides those of its exclusive group."""
+"""Positive label → the negative labels that it makes idle."""
 
 
 def settled(labels: Labels) -> list[int]:
@@ -98,10 +88,4 @@ _EXCLUSIVE = tuple(
     if len(names) > 1
 )
 _OVERRULES = tuple((INDEX[winner], frozenset(columns(*losers))) for winner, losers in OVERRULES.items())
-_IDLE = {
-    i: frozenset(
-        columns(*IDLE.get(row.name, ()), *(n for n in GROUPS.get(row.group or "", ()) if n != row.name))
-    )
-    for i, row in enumerate(ATTRIBUTES)
-    if row.group or row.name in IDLE
-}
+_IDLE = {INDEX[name]: frozenset(columns(*idle)) for name, idle in IDLE.items() if idle}

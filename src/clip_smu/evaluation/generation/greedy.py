@@ -9,10 +9,9 @@ import numpy as np
 from clip_smu.arrays import Bools, Float32s, Float64s, Floats
 from clip_smu.errors import InputError
 from clip_smu.interpreter.interpreter import Interpreter
-from clip_smu.words.attribute_table import ATTRIBUTES
-from clip_smu.words.attributes import GROUPS, INDEX, NAMES
+from clip_smu.words.attributes import INDEX, NAMES, columns
 from clip_smu.words.captions import paper_caption
-from clip_smu.words.contradictions import OVERRULES
+from clip_smu.words.coherence import RIVALS
 
 Progress = Callable[[int], None]
 
@@ -120,11 +119,8 @@ def _softmax(logits: Floats) -> Float64s:
 def _contradictions() -> Bools:
     """(47, 47) whether two attributes cannot stand in one caption."""
     table = np.zeros((len(NAMES), len(NAMES)), dtype=np.bool_)
-    for row in ATTRIBUTES:
-        rivals = [*GROUPS.get(row.group or "", ()), *OVERRULES.get(row.name, ())]
-        for name in rivals:
-            if name != row.name:
-                table[INDEX[row.name], INDEX[name]] = table[INDEX[name], INDEX[row.name]] = True
+    for name, rivals in RIVALS.items():
+        table[INDEX[name], columns(*rivals)] = True
     return table
 
 
