@@ -254,8 +254,44 @@ def test_a_source_without_a_card_needs_the_length() -> None:
     bare = replace(bare, templates=replace(bare.templates, card=None))
     assert read_data([bare, source("b")]).encoder == "toy"
     short = replace(bare, name="c", templates=replace(bare.templates, vectors=bare.templates.vectors[:, 1:]))
-    with pytest.raises(TemplateError, match=f"source c have length {DIM - 1}, those of a {DIM}"):
+    with pytest.raises(TemplateError, match=f"source c have length {DIM - 1}, those of b {DIM}"):
         read_data([bare, source("b"), short])
+
+
+def test_templates_without_a_card_must_look_like_the_others() -> None:
+    """Of two encoders with templates of one length: quiet directions of the one are loud in the other."""
+    first, second = source("a", 200), source("b", 200, 1)
+    assert isinstance(first.templates, Templates)
+    assert isinstance(second.templates, Templates)
+    quiet = np.linspace(0.01, 1, DIM, dtype=np.float32)
+    own = replace(first, templates=replace(first.templates, vectors=first.templates.vectors * quiet))
+    alike = replace(second.templates, vectors=second.templates.vectors * quiet, card=None)
+    other = replace(alike, vectors=alike.vectors[:, ::-1])
+    assert read_data([replace(second, templates=alike), own]).encoder == "toy"
+    with pytest.raises(
+        TemplateError, match=r"of 200 templates of source b, which have no .* like those of a"
+    ):
+        read_data([replace(second, templates=other), own])
+
+
+def test_a_face_of_a_test_list_is_learnt_from_nowhere() -> None:
+    """One photo under two names in two sources, told by its template."""
+    first, second = source("a", 40, held=8), source("b", 40, 1)
+    assert isinstance(second.templates, Templates)
+    assert isinstance(first.templates, Templates)
+    vectors = second.templates.vectors.copy()
+    vectors[5] = first.templates.vectors[3]  # learnt from twice: nothing is measured on it
+    assert (
+        len(read_data([first, replace(second, templates=replace(second.templates, vectors=vectors))]).sources)
+        == 2
+    )
+    vectors[[7, 9]] = first.templates.vectors[[34, 33]]
+    same = replace(second, templates=replace(second.templates, vectors=vectors))
+    for specs in ([first, same], [same, first]):
+        with pytest.raises(
+            LabelError, match=r"^2 faces of the test list of source a are learnt from in b, .* p8/33\.jpg:"
+        ):
+            read_data(specs)
 
 
 # ---------------------------------------------------------------- one source, and what a job is
@@ -328,3 +364,33 @@ def test_probe_learns_from_two_sources(tmp_path: Path) -> None:
     assert list(made.provenance["sources"]) == ["a", "b"]
     assert made.provenance["trained_on"]["faces"] == 96
     assert "sources" not in renamed.provenance
+
+
+def test_fit_learns_from_two_sources(tmp_path: Path) -> None:
+    """Both data sets' faces, the provenance kept on disk, and the same job again is found done."""
+    pytest.importorskip("torch")
+    from clip_smu.training.fit import fit
+    from clip_smu.training.fit_config import FitConfig
+    from clip_smu.training.text_encoders import EncoderSize
+
+    config = FitConfig(size=EncoderSize(8, 1, 1), steps=3, folds=2, device="cpu")
+    specs = [source("a", 60, held=12), source("b", 60, 1)]
+    made = fit(None, None, tmp_path / "it", sources=specs, config=config)
+    told = made.provenance["sources"]
+    assert (told["a"]["trained_on"]["faces"], told["a"]["measured_on"]["faces"]) == (48, 12)
+    assert (told["b"]["trained_on"]["faces"], told["b"]["measured_on"]) == (60, None)
+    assert made.provenance["trained_on"]["persons"] == 12 + 15
+    assert made.provenance["evidence_from"].startswith("12 faces of the test list of a, whose")
+    np.testing.assert_allclose(
+        made.centre, unit_mean([spec.templates for spec in specs], (48, 60)), atol=1e-6
+    )
+    again = fit(None, None, tmp_path / "it", sources=specs, config=config)
+    assert again.provenance == made.provenance
+    with pytest.raises(InputError, match="another fit"):
+        fit(None, None, tmp_path / "it", sources=specs[::-1], config=config)
+
+
+def unit_mean(tables: Any, rows: tuple[int, ...]) -> Any:
+    """(d,) mean of the first rows of each table, scaled to length 1."""
+    taken = np.concatenate([table.vectors[:count] for table, count in zip(tables, rows, strict=True)])
+    return (taken / np.linalg.norm(taken, axis=1, keepdims=True)).mean(axis=0)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Int64s
-from clip_smu.encoders.card import EncoderCard, differences
-from clip_smu.errors import EncoderError, LabelError, TemplateError
+from clip_smu.encoders.card import EncoderCard
+from clip_smu.errors import LabelError, TemplateError
 from clip_smu.labels.join import join
 from clip_smu.labels.labelled import Labelled, concatenated, fingerprint, refuse_overlap
 from clip_smu.labels.labels import Labels
@@ -20,6 +20,7 @@ from clip_smu.metrics.persons import count_persons
 from clip_smu.storage.digests import json_digest
 from clip_smu.templates import Templates, read_templates
 from clip_smu.templates.likeness import Likeness, measure_likeness
+from clip_smu.training.one_encoder import common_card
 from clip_smu.training.sources import SourceSpec
 
 
@@ -100,27 +101,14 @@ def read_data(specs: Sequence[SourceSpec]) -> Data:
     """Templates joined with labels, for training and, where a test list is given, for evidence.
 
     Raises:
-        LabelError, TemplateError: they cannot be read or joined, or a person is on both lists of a source.
-        EncoderError: templates of two sources are of different encoders, or of one that was fed in two ways.
+        LabelError, TemplateError: they cannot be read or joined, a person is on both lists of a source, or a face of
+            one source's test list is learnt from in another.
+        EncoderError, TemplateError: as :func:`~clip_smu.training.one_encoder.common_card`.
     """
-    cards: list[tuple[str, EncoderCard | None]] = []
-    sources: list[SourceData] = []
-    for spec in specs:
-        found, card = _read(spec, apart=len(specs) > 1)
-        sources.append(found)
-        cards.append((spec.name, card))
-    first = next(((name, card) for name, card in cards if card is not None), None)
-    if first is not None:
-        for name, card in cards:
-            _refuse_other_encoder(*first, name, card)
-    lengths = [one.known.templates.vectors.shape[1] for one in sources]
-    for one, length in zip(sources, lengths, strict=True):
-        if length != lengths[0]:
-            raise TemplateError(
-                f"templates of source {one.name} have length {length}, those of {sources[0].name} {lengths[0]}: "
-                "give all sources' templates by one encoder"
-            )
-    return Data(tuple(sources), first[1] if first else None)
+    sources = [_read(spec, apart=len(specs) > 1) for spec in specs]
+    card = common_card({one.name: one.known.templates for one in sources})
+    _refuse_same_faces(sources)
+    return Data(tuple(sources), card)
 
 
 def faces_of(known: Labelled) -> dict[str, int | str]:
@@ -138,7 +126,7 @@ def labels_of(faces: Labelled) -> dict[str, int]:
     return {"labels_known": int(known.sum()), "attributes_labelled": int(known.any(axis=0).sum())}
 
 
-def _read(spec: SourceSpec, *, apart: bool) -> tuple[SourceData, EncoderCard | None]:
+def _read(spec: SourceSpec, *, apart: bool) -> SourceData:
     """One source; ``apart``: the names of its persons begin with its own."""
     try:
         table = spec.templates if isinstance(spec.templates, Templates) else read_templates(spec.templates)
@@ -154,7 +142,7 @@ def _read(spec: SourceSpec, *, apart: bool) -> tuple[SourceData, EncoderCard | N
     if apart:
         known = _apart(known, spec.name)
         checked = _apart(checked, spec.name) if checked is not None else None
-    return SourceData(spec.name, known, checked), table.card
+    return SourceData(spec.name, known, checked)
 
 
 def _apart(faces: Labelled, source: str) -> Labelled:
@@ -164,9 +152,23 @@ def _apart(faces: Labelled, source: str) -> Labelled:
     return replace(faces, templates=replace(faces.templates, identities=persons), notes=notes)
 
 
-def _refuse_other_encoder(first: str, own: EncoderCard, name: str, other: EncoderCard | None) -> None:
-    if other is not None and (differing := differences(own, other)):
-        raise EncoderError(
-            f"templates of source {name} are of another encoder than those of {first} ({other.name}, {own.name}): "
-            f"{first} has {'; '.join(differing)}: give all sources' templates by one encoder"
-        )
+def _refuse_same_faces(sources: Sequence[SourceData]) -> None:
+    """Refuses a face to measure on whose very template is learnt from in another source, under whatever name.
+
+    Raises:
+        LabelError: there is one.
+    """
+    for tested in sources:
+        if tested.checked is None:
+            continue
+        faces = tested.checked.templates
+        at = {row.tobytes(): number for number, row in enumerate(faces.vectors)}
+        for taught in sources:
+            if taught is tested:
+                continue
+            both = {at[key] for row in taught.known.templates.vectors if (key := row.tobytes()) in at}
+            if both:
+                raise LabelError(
+                    f"{len(both)} faces of the test list of source {tested.name} are learnt from in {taught.name}, the "
+                    f"first is {faces.images[min(both)]}: give photos of the same persons as one source"
+                )
