@@ -50,8 +50,11 @@ def shared(found: list[tuple[str, Any, Any]]) -> str:
     for name, command, _ in found:
         for parameter in command.params:
             if parameter.param_type_name == "option":
-                having[", ".join(sorted(parameter.opts, key=len))].append(name.removeprefix("clip-smu "))
-    rows = sorted(having.items(), key=lambda row: (-len(row[1]), row[0]))
+                called = ", ".join(sorted(parameter.opts, key=len))
+                having[called, parameter.metavar].append(name.removeprefix("clip-smu "))
+    rows = sorted(
+        ((called, names) for (called, _), names in having.items()), key=lambda row: (-len(row[1]), row[0])
+    )
     lines = ["| option | of |", "|---|---|"]
     return "\n".join(lines + [f"| `{o}` | {', '.join(names)} |" for o, names in rows if len(names) >= SHARED])
 
