@@ -4,7 +4,7 @@
     >>> interpreter = clip_smu.load_interpreter()
     >>> faces = clip_smu.load_encoder().encode([clip_smu.decode(clip_smu.example_photo().read_bytes())])[0]
     >>> print(interpreter.interpret(faces[0].template)[0].sentence)  # doctest: +ELLIPSIS
-    This template reads as ... white woman with ...
+    This template reads almost certainly as a white woman, ...
 
 Names are loaded when they are first used, so that importing the package costs nothing; PyTorch is imported by
 ``fit`` alone.

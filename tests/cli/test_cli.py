@@ -39,14 +39,16 @@ def one_line(text: str) -> str:
 
 
 def test_the_main_job(command) -> None:
-    """True of the photo: a white woman without eyewear; and nothing that is plainly false."""
+    """True of the photo: a white woman with brown hair; and nothing that is plainly false."""
     pytest.importorskip("dlib")
     code, out, err = command("interpret", "--example")
     assert (code, err) == (0, "")
     sentence = " ".join(line.strip() for line in out.split("verdict ")[0].splitlines()[1:])
     assert "woman" in sentence
     assert "white" in sentence
-    assert "no eyewear" in sentence
+    assert "brown hair" in sentence
+    for unsaid in ("attractive", "oval face", "pointy nose", "high cheekbones"):
+        assert unsaid not in sentence
     for false in (" man ", "beard", "mustache", "bald", "Black ", "gray hair", "a hat", "necktie", "goatee"):
         assert false not in sentence
     assert "not a fact about a person" in " ".join(out.split())
@@ -74,6 +76,12 @@ def test_json_csv_top_hide_and_attributes(command, store: Path) -> None:
     assert shown == set(NAMES) - {"Asian", "White", "Black", "Male", "Bald"}
     assert {" man ", " woman "}.isdisjoint(rows[0]["sentence"].split("template")[1].split(","))
     assert rows[0]["readings"][0]["evidence"]["auc"] > 0.5
+    verdicts = {reading["attribute"]: reading["verdict"] for reading in rows[0]["readings"]}
+    assert rows[0]["spans"]
+    for span in rows[0]["spans"]:
+        assert rows[0]["sentence"][span["start"] : span["end"]].strip()
+        assert all(verdicts[name] in ("encoded", "not encoded") for name in span["attributes"])
+        assert 0 < span["probability"] <= 1
 
     code, out, _ = command("interpret", store, "--csv", "--attributes", "Eyeglasses,hair colour")
     table = list(csv.DictReader(io.StringIO(out)))
@@ -82,6 +90,33 @@ def test_json_csv_top_hide_and_attributes(command, store: Path) -> None:
 
     code, out, _ = command("interpret", store / "part-00000.parquet", "--json", "--top", "2")
     assert [len(json.loads(line)["readings"]) for line in out.splitlines()] == [2] * 300
+
+
+def test_styles_of_the_sentence(command, store: Path) -> None:
+    said = {}
+    for style in ("short", "full", "technical", "paper"):
+        code, out, _ = command("interpret", store, "--json", "--style", style)
+        assert code == 0
+        said[style] = [json.loads(line)["sentence"] for line in out.splitlines()]
+    code, out, _ = command("interpret", store, "--json")
+    assert [json.loads(line)["sentence"] for line in out.splitlines()] == said["short"]
+    assert max(len(text.split()) for text in said["short"]) <= 25
+    assert all(text.startswith("A photo of a") for text in said["paper"])
+    assert any("; not: " in text for text in said["technical"])
+    assert sum(len(text) for text in said["full"]) > sum(len(text) for text in said["short"])
+    code, _, err = command("interpret", store, "--style", "long")
+    assert (code, "use one of short, full, technical, paper" in one_line(err)) == (1, True)
+
+
+def test_attractive_is_in_a_sentence_only_if_asked_for_by_name(command, store: Path) -> None:
+    def sentences(*options: str) -> str:
+        code, out, _ = command("interpret", store, "--json", "--style", "full", *options)
+        assert code == 0
+        return " ".join(json.loads(line)["sentence"] for line in out.splitlines())
+
+    assert "attractive" not in sentences()
+    assert "attractive" not in sentences("--attributes", "sensitive")
+    assert "attractive" in sentences("--attributes", "Attractive,Young")
 
 
 def test_parquet_to_parquet_equals_one_by_one(command, store: Path, tmp_path: Path) -> None:

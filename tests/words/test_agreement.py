@@ -29,12 +29,21 @@ def test_the_figures_are_those_of_the_abstract_and_no_others() -> None:
     assert agreement.CELEBA_LABEL_ERROR == {"No_Beard": (None, 0.4), "Mouth_Closed": (0.02, 0.2)}
 
 
+def test_a_group_asks_for_none_of_its_attributes_by_name() -> None:
+    assert agreement.asked_by_name("sensitive,race") == frozenset()
+    assert agreement.asked_by_name("oval face,Other,") == {
+        "Oval_Face",
+        "Attractive",
+    }  # the one attribute of its category
+    assert agreement.asked_by_name("") == frozenset()
+
+
 def test_an_unknown_name_is_refused() -> None:
-    for ask in (agreement.agreement, agreement.asserted_by_default):
-        with pytest.raises(InputError, match="found 'Gray_Hare'; did you mean Gray_Hair"):
+    for ask in (agreement.agreement, agreement.asserted_by_default, agreement.asked_by_name):
+        with pytest.raises(InputError, match="found 'Gray_Hare'; did you mean"):
             ask("Gray_Hare")
 
 
-def test_the_example_in_the_docstring_runs() -> None:
+def test_the_examples_in_the_docstrings_run() -> None:
     result = doctest.testmod(agreement)
-    assert (result.attempted, result.failed) == (1, 0)
+    assert (result.attempted, result.failed) == (2, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ from clip_smu.cli.options import (
     Inputs,
     InterpreterName,
     Overwrite,
+    Style,
     one_form,
     output_option,
     store,
@@ -50,6 +51,7 @@ def interpret(
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes of each face.")] = None,
     attributes: Annotated[str, typer.Option(help="Show only these attributes or groups.")] = "",
     hide: Hide = "",
+    style: Style = "short",
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show the figures behind each reading.")
     ] = False,
@@ -67,7 +69,10 @@ def interpret(
     Example: clip-smu interpret photo.jpg --hide race,gender
     """
     from clip_smu.interpreter.interpreter import load_interpreter
+    from clip_smu.words.agreement import asked_by_name
+    from clip_smu.words.sentences import known_style
 
+    style = known_style(style)
     reader = load_interpreter(method)
     hidden = _hidden(reader, hide, attributes)
     if output is not None:
@@ -78,15 +83,15 @@ def interpret(
     show_face = {"json": _show_json, "csv": _csv_writer(), "text": _show_text}[
         "json" if as_json else "csv" if as_csv else "text"
     ]
+    named = asked_by_name(attributes)
     done = rejected = 0
     for batch in batches(reader, inputs, encoder, example, faces, column):
         for image, error in batch.rejected:
             rejected += 1
             tell_rejected(image, error, as_json)
         if len(batch.vectors):
-            for (image, face), interpretation in zip(
-                batch.names, reader.interpret(batch.vectors, hide=hidden), strict=True
-            ):
+            read = replace(reader.interpret(batch.vectors, hide=hidden), style=style, named=named)
+            for (image, face), interpretation in zip(batch.names, read, strict=True):
                 show_face(image, face, interpretation, layout)
                 done += 1
     if done and evidence and not (as_json or as_csv):
@@ -174,12 +179,14 @@ def _show_json(image: str, face: int, interpretation: Interpretation, layout: _L
     readings = [
         reading.to_dict(evidence=layout.evidence) for reading in interpretation.readings[: layout.top]
     ]
-    write(
-        json.dumps(
-            {"image": image, "face": face, "sentence": interpretation.sentence, "readings": readings},
-            ensure_ascii=False,
-        )
-    )
+    values = {
+        "image": image,
+        "face": face,
+        "sentence": interpretation.sentence,
+        "spans": [span.to_dict() for span in interpretation.spans],
+        "readings": readings,
+    }
+    write(json.dumps(values, ensure_ascii=False))
 
 
 def _csv_writer() -> Callable[[str, int, Interpretation, _Layout], None]:

@@ -98,6 +98,12 @@ Column = Annotated[
 Hide = Annotated[
     str, typer.Option(help="Leave out attributes or groups: race,gender,age,Eyeglasses,sensitive ...")
 ]
+Style = Annotated[
+    str,
+    typer.Option(
+        help="Of the sentences: short, full (all that is asserted), technical, or paper (its caption)."
+    ),
+]
 Check = Annotated[
     str | None,
     typer.Option(

@@ -16,14 +16,16 @@ from clip_smu.interpreter.likelihood_ratio import base_rates, log_likelihood_rat
 from clip_smu.interpreter.readable import readable
 from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.interpreter.readings import VERDICTS
-from clip_smu.interpreter.sentences import compatible
 from clip_smu.interpreter.thresholds import Threshold, threshold_of
 from clip_smu.metrics.verification import cosine
 from clip_smu.storage.documents import finite
 from clip_smu.templates import usable, why_unusable
-from clip_smu.words.attributes import INDEX, by_name
+from clip_smu.words.agreement import asserted_by_default
+from clip_smu.words.attributes import INDEX, NAMES, by_name
+from clip_smu.words.clauses import MALE
 from clip_smu.words.descriptions import describe
 from clip_smu.words.hiding import Hide, shown_columns
+from clip_smu.words.sentences import settled
 
 AGREE, DISAGREE, OPEN = "agree", "disagree", "cannot tell"
 NAMED = 6  # disagreements that the sentence names
@@ -177,14 +179,16 @@ def _of_match(likeness: float, limit: Threshold | None, match: bool | None, enco
 
 
 def _of_attributes(rows: Sequence[PairedAttribute]) -> str:
-    """What both are read as, and where they differ; of an exclusive group the likeliest only."""
+    """What both are read as, and where they differ, in the words that are said unasked."""
+    rows = [one for one in rows if asserted_by_default(one.attribute)]
     agreed = [one for one in rows if one.outcome == AGREE]
     both = [one for one in agreed if one.verdicts[0] == VERDICTS[ENCODED]]
     woman = any(one.attribute == "Male" and one.verdicts[0] == VERDICTS[NOT_ENCODED] for one in agreed)
-    kept = compatible({one.attribute: min(one.probabilities) for one in both}, woman)
-    kept.sort(key=INDEX.__getitem__)
+    kept, _ = settled(
+        {INDEX[one.attribute]: min(one.probabilities) for one in both}, {MALE: 1.0} if woman else {}
+    )
     if kept or woman:
-        text = describe(kept, ["Male"] if woman else [])
+        text = describe([NAMES[i] for i in kept], ["Male"] if woman else [])
         for singular, plural in _PLURALS:
             text = text.replace(singular, plural)
         text = text.removesuffix(".")

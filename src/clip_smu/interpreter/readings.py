@@ -11,9 +11,10 @@ import numpy as np
 from clip_smu.arrays import Float32s, Int8s
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED
 from clip_smu.interpreter.evidence import Evidence
-from clip_smu.interpreter.sentences import sentence
 from clip_smu.storage.documents import finite
 from clip_smu.words.attributes import by_name
+from clip_smu.words.sentences import compose
+from clip_smu.words.spans import Sentence, Span
 
 VERDICTS = {ENCODED: "encoded", NOT_ENCODED: "not encoded", CANNOT_TELL: "cannot tell"}
 
@@ -56,14 +57,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What is read of one template: a sentence, and the readings from *encoded* down to *not encoded*.
+    """What is read of one template.
 
-    ``reason`` says why nothing was read: the readings are then *cannot tell*, with NaN.
+    Attributes:
+        sentence: the readings in words.
+        readings: from *encoded* down to *not encoded*.
+        reason: why nothing was read, or ""; the readings are then *cannot tell*, with NaN.
+        spans: which attributes each part of the sentence speaks of, and how likely that is right.
     """
 
     sentence: str
     readings: tuple[Reading, ...]
     reason: str = ""
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +81,8 @@ class Interpretations(Sequence[Interpretation]):
         scores, probabilities: (N, K) float32.
         verdicts: (N, K) int8: 1 encoded, -1 not encoded, 0 cannot tell.
         reasons: N texts: why a template was not read, or "".
+        style: of the sentences, one of :data:`~clip_smu.words.sentences.STYLES`.
+        named: attributes that somebody asked for by name, which sentences may hold even if they do not by default.
     """
 
     attributes: tuple[str, ...]
@@ -83,6 +91,8 @@ class Interpretations(Sequence[Interpretation]):
     verdicts: Int8s
     evidence: tuple[Evidence, ...]
     reasons: tuple[str, ...] = ()
+    style: str = "short"
+    named: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -104,13 +114,17 @@ class Interpretations(Sequence[Interpretation]):
             for k in order
         )
         reason = self.reasons[row] if self.reasons else ""
-        return Interpretation(f"This {reason}." if reason else _sentence(readings), readings, reason)
+        said = Sentence(f"This {reason}.") if reason else self._sentence(readings)
+        return Interpretation(said.text, readings, reason, said.spans)
 
     def __iter__(self) -> Iterator[Interpretation]:
         return (self[row] for row in range(len(self)))
 
-
-def _sentence(readings: Sequence[Reading]) -> str:
-    encoded = {one.attribute: one.probability for one in readings if one.verdict == VERDICTS[ENCODED]}
-    woman = any(one.attribute == "Male" and one.verdict == VERDICTS[NOT_ENCODED] for one in readings)
-    return sentence(encoded, woman)
+    def _sentence(self, readings: Sequence[Reading]) -> Sentence:
+        said, denied = VERDICTS[ENCODED], VERDICTS[NOT_ENCODED]
+        return compose(
+            {one.attribute: one.probability for one in readings if one.verdict == said},
+            {one.attribute: 1 - one.probability for one in readings if one.verdict == denied},
+            style=self.style,
+            named=self.named,
+        )

@@ -7,7 +7,7 @@ abstract are known here; an attribute that it does not name has no figure.
 
 from __future__ import annotations
 
-from clip_smu.words.attributes import by_name
+from clip_smu.words.attributes import NAMES, by_name, resolve
 
 AGREEMENT: dict[str, float] = {
     "High_Cheekbones": 0.50,
@@ -62,6 +62,20 @@ def asserted_by_default(name: str) -> bool:
     """
     known = by_name(name).name
     return known not in ADULTS_ONLY and AGREEMENT.get(known, 1.0) > _BY_CHANCE
+
+
+def asked_by_name(entries: str) -> frozenset[str]:
+    """The attributes that a list with commas names one by one; a group of several asks for none of them by name.
+
+    Example:
+        >>> sorted(asked_by_name("Attractive, face shape, bald"))
+        ['Attractive', 'Bald']
+
+    Raises:
+        InputError: an entry names no attribute, group or category.
+    """
+    entered = (resolve(entry) for entry in entries.split(","))
+    return frozenset(NAMES[found[0]] for found in entered if len(found) == 1)
 
 
 _BY_CHANCE = 0.5

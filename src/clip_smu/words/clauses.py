@@ -32,15 +32,15 @@ def body_of(yes: set[int], told: list[int], rng: Random | None) -> Body:
     having: list[str] = []
     wearing: list[str] = []
     shown = yes.union(told)
-    for i in _ORDER:
+    for i in ORDER:
         if i not in shown:
             continue
         if i in yes:
-            (wearing if i in _WORN else having).append(joint.get(i) or pick(_POSITIVE[i], rng))
-        elif i in _OPPOSITE:
-            (wearing if i in _OPPOSITE_WORN else having).append(pick(_OPPOSITE[i], rng))
-    free = [pick(_POSITIVE[i], rng) for i in FREE if i in yes and i in _PLAIN]
-    bound = [pick(_POSITIVE[i], rng) for i in BOUND if i in yes and i != MALE]
+            (wearing if i in WORN else having).append(joint.get(i) or pick(POSITIVE[i], rng))
+        elif i in OPPOSITE:
+            (wearing if i in _OPPOSITE_WORN else having).append(pick(OPPOSITE[i], rng))
+    free = [pick(POSITIVE[i], rng) for i in FREE if i in yes and i in PLAIN]
+    bound = [pick(POSITIVE[i], rng) for i in BOUND if i in yes and i != MALE]
     return Body(free, bound, having, wearing)
 
 
@@ -49,7 +49,7 @@ def denial_of(told: list[int], rng: Random | None, *, reading: bool = False) -> 
     have, have_not, be_not = (
         ("shows", "does not show", "does not read as") if reading else ("has", "does not have", "is not")
     )
-    lacking = [i for i in told if i in _LACKED and (reading or i not in _WORN)]
+    lacking = [i for i in told if i in _LACKED and (reading or i not in WORN)]
     nouns = [pick(_LACKED[i], rng) for i in lacking]
     nots = [pick(_NOT[i], rng) for i in told if i in _NOT and i not in lacking]
     worn = [text for text in nots if text.startswith("wearing ")]
@@ -64,6 +64,20 @@ def denial_of(told: list[int], rng: Random | None, *, reading: bool = False) -> 
         groups = [plain, [worn[0], *(text.removeprefix("wearing ") for text in worn[1:])]]
     parts += [f"{be_not} {listed(group, 'or')}" for group in groups if group]
     return (", and " if len(nouns) > 1 else " and ").join(parts)
+
+
+def phrase_of(column: int, positive: bool) -> str:
+    """The words by which a description of a reading says an attribute ("a mustache", "bald"), or that it is not there.
+
+    Of an absence these are the words after "no" or "not" ("mustache", "bald"), or those of the opposite ("a beard").
+    """
+    if column == MALE:
+        return NOUNS[1 if positive else -1][0]
+    if positive:
+        return POSITIVE[column][0]
+    if column in OPPOSITE:
+        return OPPOSITE[column][0]
+    return without_article(_LACKED[column][0]) if column in _LACKED else _NOT[column][0]
 
 
 def person(free: list[str], bound: list[str], noun: str) -> str:
@@ -140,7 +154,7 @@ MALE = INDEX["Male"]
 FREE = columns("Attractive", "Smiling", "Chubby", "Bald", "Oval_Face", "Square_Face", "Round_Face")
 BOUND = columns("Young", "Middle_Aged", "Senior", "Asian", "White", "Black", "Male")
 # fmt: off
-_ORDER = columns(
+ORDER = columns(
     "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Wavy_Hair", "Bangs", "Receding_Hairline",
     "Fully_Visible_Forehead", "Obstructed_Forehead", "Oval_Face", "Square_Face", "Round_Face", "Shiny_Skin",
     "Rosy_Cheeks", "High_Cheekbones", "Double_Chin", "Brown_Eyes", "Bags_Under_Eyes", "Bushy_Eyebrows",
@@ -154,8 +168,8 @@ _THINGS = frozenset(columns(
     "Wearing_Lipstick", "Eyeglasses",
 ))  # what can be there or not: "has no mustache"; but of a shape or color: "does not have a big nose"
 # fmt: on
-_PLAIN = frozenset(i for i, row in enumerate(ATTRIBUTES) if not row.after)
-_WORN = frozenset(i for i, row in enumerate(ATTRIBUTES) if row.after.startswith("wearing "))
+PLAIN = frozenset(i for i, row in enumerate(ATTRIBUTES) if not row.after)
+WORN = frozenset(i for i, row in enumerate(ATTRIBUTES) if row.after.startswith("wearing "))
 _MERGED = tuple((INDEX[first], INDEX[second], options) for (first, second), options in MERGED.items())
 _UNLISTED = re.compile(r"^(the|their|nothing|something|hair|lips)\b|\b(that|or|and|head)\b")
 """Noun phrases that do not sit well in a list; only a row's first phrase may be one."""
@@ -169,28 +183,28 @@ def _pool(phrases: Sequence[str], joint: str, first: str, *, faces: bool = False
     )
 
 
-_POSITIVE = tuple(
+POSITIVE = tuple(
     _pool(row.positives, *split_phrase(row.positives[0]), faces=row.group == "face shape")
     for row in ATTRIBUTES
 )
 PAPER_NOUNS: tuple[tuple[int, str], ...] = tuple(
-    (i, _POSITIVE[i][0]) for i in _ORDER if not ATTRIBUTES[i].before
+    (i, POSITIVE[i][0]) for i in ORDER if not ATTRIBUTES[i].before
 )
 """(column, noun) of all that `paper_caption` lists after "with", in its order."""
 
-_OPPOSITE = {
+OPPOSITE = {
     i: _pool(row.negatives, *split_phrase(row.negative))
     for i, row in enumerate(ATTRIBUTES)
     if row.negative.startswith(("with ", "wearing "))
 }
-_OPPOSITE_WORN = frozenset(i for i in _OPPOSITE if ATTRIBUTES[i].negative.startswith("wearing "))
+_OPPOSITE_WORN = frozenset(i for i in OPPOSITE if ATTRIBUTES[i].negative.startswith("wearing "))
 _LACKED = {
     i: _pool(row.negatives, *split_phrase(row.negative), faces=row.group == "face shape")
     for i, row in enumerate(ATTRIBUTES)
     if row.negative.startswith("without ")
 }
 _NOT = {
-    i: _pool(row.negatives, "not", row.after if i in _WORN else split_phrase(row.negative)[1])
+    i: _pool(row.negatives, "not", row.after if i in WORN else split_phrase(row.negative)[1])
     for i, row in enumerate(ATTRIBUTES)
-    if row.negative.startswith("not ") or (i in _WORN and i in _LACKED)
+    if row.negative.startswith("not ") or (i in WORN and i in _LACKED)
 }

@@ -27,10 +27,7 @@ def describe(positive: Sequence[str], negative: Sequence[str] = (), *, subject: 
     Raises:
         InputError: a name is no attribute or is on both sides, or the subject is not a plain noun.
     """
-    if not re.fullmatch(r"[^\W_](?:[^\W_]|[ '’-](?=[^\W_]))*", subject):
-        raise InputError(
-            f"expected a plain noun after 'This', such as 'template', found {subject!r}; use letters only"
-        )
+    checked_subject(subject)
     asked = [INDEX[by_name(name).name] for name in positive]
     denied = list(dict.fromkeys(INDEX[by_name(name).name] for name in negative))
     both = [NAMES[i] for i in denied if i in asked]
@@ -51,6 +48,19 @@ def describe(positive: Sequence[str], negative: Sequence[str] = (), *, subject: 
     if denial:
         sentences.append(f"It {denial}")
     return ". ".join(sentences) + "."
+
+
+def checked_subject(subject: str) -> str:
+    """The subject.
+
+    Raises:
+        InputError: it is not a plain noun.
+    """
+    if not re.fullmatch(r"[^\W_](?:[^\W_]|[ '’-](?=[^\W_]))*", subject):
+        raise InputError(
+            f"expected a plain noun after 'This', such as 'template', found {subject!r}; use letters only"
+        )
+    return subject
 
 
 _STYLE = Style(
