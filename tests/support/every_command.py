@@ -65,7 +65,7 @@ def commands(folder: Path) -> dict[str, list[list[str]]]:
         "words": [[]],
         "evaluate": [
             [f"{f}/it", f"{f}/probe", "-t", templates, "-l", labels, "--only", test, "--train", train,
-             "--rounds", "40", "-o", f"{f}/evaluation"]
+             "--rounds", "40", "--by", "gender", "-o", f"{f}/evaluation"]
         ],
         "compare": [[f"{f}/evaluation", "-m", "it", "-m", "probe", "--rounds", "40"]],
         "pair": [[f"{templates}::p0/0.jpg", f"{templates}::p1/4.jpg", "-m", f"{f}/it"]],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_smu.cli.ends import starts_anew
+from clip_smu.cli.groups import show_groups
 from clip_smu.cli.numbers import interval, number, share
 from clip_smu.cli.options import (
     AsCsv,
@@ -76,6 +77,17 @@ def evaluate(
     as_csv: AsCsv = False,
     overwrite: Overwrite = False,
     column: Column = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="GROUP,...",
+            help="Also for whom: by gender,age,race or other attributes or exclusive groups, as labelled, and crossed.",
+        ),
+    ] = "",
+    by_column: Annotated[
+        list[str] | None,
+        typer.Option("--by-column", help="Likewise by a further column of the labels file; may be repeated."),
+    ] = None,
 ) -> None:
     """Measure how well methods read labelled templates.
 
@@ -89,15 +101,22 @@ def evaluate(
     with starts_anew(output), stage_bars() as progress:
         made = run(
             methods, store(templates, column), labels, output,
-            EvaluationConfig(only, train, name or None, check, hide, rounds, seed),
+            EvaluationConfig(only, train, name or None, check, hide, rounds, seed, by, by_column or ()),
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
     if as_json:
-        write(json.dumps(finite({**made.manifest, "rows": made.table.to_pylist()}), ensure_ascii=False))
+        by_groups = {} if made.groups is None else {"group_rows": made.groups.to_pylist()}
+        write(
+            json.dumps(
+                finite({**made.manifest, "rows": made.table.to_pylist(), **by_groups}), ensure_ascii=False
+            )
+        )
     elif as_csv:
-        write_csv(made.table)
+        write_csv(made.table if made.groups is None else made.groups)
     else:
         _show_evaluation(made)
+        if made.groups is not None:
+            show_groups(made)
     _warn(made)
     if not (as_json or as_csv):
         write(in_words(kept_check(made.manifest)))

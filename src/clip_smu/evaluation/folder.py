@@ -3,6 +3,7 @@
     EVALUATION/
     ├── evaluation.json         what was evaluated on what: methods, files with their sha256, how the photos joined
     ├── table.csv|parquet|json  one row a method, attribute and metric, three times the same
+    ├── groups.csv|parquet|json one row a method, group and metric, where faces were parted into groups
     ├── scores.parquet          one row a photo: person, labels, and each method's scores, probabilities, verdicts
     └── _job.json               what the folder was made with
 
@@ -57,6 +58,24 @@ TABLE_SCHEMA = pa.schema(
 )
 """Columns of the table; a figure that cannot be given is null, and ``reason`` says why."""
 
+GROUP_SCHEMA = pa.schema(
+    [
+        ("method", pa.string()),
+        ("encoder", pa.string()),
+        ("by", pa.string()),
+        ("group", pa.string()),
+        ("faces", pa.int64()),
+        ("persons", pa.int64()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n_attributes", pa.int64()),
+        ("reason", pa.string()),
+    ]
+)
+"""Columns of the table by groups; a figure that cannot be given is null, and ``reason`` says why."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -87,6 +106,7 @@ class Evaluation:
         methods: name → what it reads.
         manifest: what is in ``evaluation.json``.
         table: the figures, columns of ``TABLE_SCHEMA``.
+        groups: the figures by groups, columns of ``GROUP_SCHEMA``; ``None`` where faces were not parted.
     """
 
     encoder: str
@@ -98,6 +118,7 @@ class Evaluation:
     methods: dict[str, Scored]
     manifest: dict[str, Any]
     table: pa.Table
+    groups: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -143,6 +164,7 @@ def read_evaluation(folder: str | Path) -> Evaluation:
             methods,
             manifest,
             table,
+            pq.read_table(folder / "groups.parquet").cast(GROUP_SCHEMA) if form.groups else None,
         )
         _refuse_misshapen(made)
     except FileNotFoundError as error:
@@ -184,6 +206,7 @@ class _Form(KeepsCheck, kw_only=True):
     join: dict[str, Count] = msgspec.field(default_factory=dict)
     unusable: dict[str, Count] = msgspec.field(default_factory=dict)
     train: dict[str, Any] | None = None
+    groups: dict[str, Any] | None = None
     command: str = ""
 
 
@@ -227,6 +250,8 @@ def write_evaluation(evaluation: Evaluation, folder: str | Path) -> None:
             writer.write_batch(batch)
     for suffix in ("csv", "parquet", "json"):
         write_table(evaluation.table, folder / f"table.{suffix}")
+        if evaluation.groups is not None:
+            write_table(evaluation.groups, folder / f"groups.{suffix}")
     write_json(folder / MANIFEST, {"format": FORMAT, **evaluation.manifest})
 
 

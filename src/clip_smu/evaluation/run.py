@@ -25,12 +25,15 @@ from clip_smu.evaluation.folder import (
     table_of,
     write_evaluation,
 )
+from clip_smu.evaluation.groupings import Grouping, groupings, names_of
+from clip_smu.evaluation.groups import LEAST_PERSONS, group_table, worst_group
 from clip_smu.evaluation.measures import LARGE, ROUNDS, ROUNDS_LARGE, metric_table
 from clip_smu.evaluation.methods import called, described, method_digest, shown_of
 from clip_smu.evaluation.overlap import refuse_trained
 from clip_smu.evaluation.photos_read import ReadPhotos, read_photos, where_from
 from clip_smu.interpreter.load import load_reader
 from clip_smu.interpreter.reader import TemplateReader
+from clip_smu.labels.columns import read_column
 from clip_smu.labels.labels import Labels
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
@@ -38,7 +41,7 @@ from clip_smu.storage.digests import bytes_digest, lines_digest
 from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, Templates, store_of
 from clip_smu.words.attributes import NAMES
-from clip_smu.words.hiding import Hide
+from clip_smu.words.hiding import Hide, hidden_names
 
 NOT_CHECKED = (
     "not checked: a method records how many persons it was fitted on, not who they were; "
@@ -60,6 +63,9 @@ class EvaluationConfig:
         hide: attributes, groups or categories to leave out, by name.
         rounds: resamples for the intervals, see :func:`clip_smu.evaluation.metric_table`.
         seed: of the resamples.
+        by: attributes and exclusive groups ("gender,age,race"), by whose labels, and crossings, faces are parted into
+            groups, see :func:`clip_smu.evaluation.groups.group_table`.
+        by_column: further columns of the labels file that part them likewise.
     """
 
     only: Sequence[str] | str | Path | None = None
@@ -69,6 +75,8 @@ class EvaluationConfig:
     hide: Hide = ()
     rounds: int | None = None
     seed: int = 0
+    by: str | Sequence[str] = ()
+    by_column: Sequence[str] = ()
 
 
 @writes_folder
@@ -124,7 +132,10 @@ def evaluate(
     attributes, keep = shown_of(loaded, names, config.hide)
     known = labels if isinstance(labels, Labels) else read_labels(labels)
     wanted, fitted = _listed(config.only), _listed(config.train)
+    parted = _parted(known, labels, config)
     job = _job(dict(zip(names, loaded, strict=True)), templates, known, wanted, fitted, attributes, config)
+    if parted:
+        job["groups"] = [[one.by, lines_digest(one.groups[place] for place in one.of)] for one in parted]
     claim_folder(output, job, overwrite=overwrite)
     if (output / MANIFEST).is_file():
         with contextlib.suppress(InputError):  # damaged: made again
@@ -136,6 +147,13 @@ def evaluate(
         bare.encoder, attributes, bare.labels, bare.persons(), photos.methods, rounds=config.rounds,
         seed=config.seed, progress=_counting(progress, "figures", len(loaded)),
     )  # fmt: skip
+    groups = None
+    if parted:
+        groups = group_table(
+            bare.encoder, attributes, bare.labels, bare.persons(), photos.methods,
+            [replace(one, of=one.of[photos.rows]) for one in parted], rounds=config.rounds, seed=config.seed,
+            progress=_counting(progress, "groups", len(parted)),
+        )  # fmt: skip
     manifest = _manifest(bare, photos, loaded, job) | {
         "templates": {"path": where_from(templates), "sha256": job["templates"]},
         "labels": {"path": where_from(labels), "sha256": job["labels"]},
@@ -144,11 +162,36 @@ def evaluate(
         else {"path": where_from(config.only), "sha256": job["only"], "photos": len(set(wanted))},
         "train": None if fitted is None else {"path": where_from(config.train), "sha256": job["train"]},
         "training_persons": seen,
+        "groups": None
+        if groups is None
+        else {
+            "by": [one.by for one in parted],
+            "least_persons": LEAST_PERSONS,
+            "worst": [worst_group(groups, name) for name in names],
+        },
         **_made_by(started),
     }
-    made = replace(bare, manifest=manifest, table=table)
+    made = replace(bare, manifest=manifest, table=table, groups=groups)
     write_evaluation(made, output)
     return made
+
+
+def _parted(known: Labels, labels: Labels | str | Path, config: EvaluationConfig) -> tuple[Grouping, ...]:
+    """The ways to part the labelled photos."""
+    columns = {}
+    for name in config.by_column:
+        if isinstance(labels, Labels):
+            raise InputError(
+                f"the column {name} is read from a labels file, found labels in memory: give the file"
+            )
+        said = read_column(labels, name)
+        columns[name] = [said[image] for image in known.images]
+    parted = groupings(known.values, names_of(config.by), columns)
+    hidden = hidden_names(config.hide)
+    for one in parted:
+        if hidden & {NAMES[k] for k in one.defining}:
+            raise InputError(f"faces cannot be parted by {one.by}, which is hidden: hide less")
+    return parted
 
 
 def _manifest(
