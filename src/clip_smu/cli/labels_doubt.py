@@ -84,10 +84,11 @@ def _show(found: Doubt, most: int) -> None:
             )  # fmt: skip
     show(table)
     listed = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("photo", "attribute", "label"):
-        listed.add_column(title)
+    listed.add_column("photo", overflow="fold")  # whole, to be found again
+    for title in ("attribute", "label"):
+        listed.add_column(title, no_wrap=True)
     for title in ("P(yes)", "margin"):
-        listed.add_column(title, justify="right")
+        listed.add_column(title, justify="right", no_wrap=True)
     for one in found.labels.slice(0, most).to_pylist():
         said = "yes" if one["label"] > 0 else "no"
         listed.add_row(
