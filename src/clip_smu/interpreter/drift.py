@@ -12,7 +12,7 @@ from clip_smu.errors import InputError
 from clip_smu.interpreter.home import MARGIN, Home, drawn_rows, readable_rows, shift_tail, unit_rows
 from clip_smu.words.attributes import NAMES
 
-LEVEL = 0.001  # of a false alarm
+LEVEL = 0.005  # of a false alarm
 MOST_SHIFTED = 5
 
 
