@@ -88,10 +88,10 @@ def settle(verdicts: Int8s, probabilities: Float32s, attributes: Sequence[str]) 
         rows = np.flatnonzero(broken)
         for start in range(0, len(rows), _ROWS):
             some = rows[start : start + _ROWS]
-            patterns, pattern_of = np.unique(broken[some], return_inverse=True)
-            for number, pattern in enumerate(patterns.tolist()):
+            patterns = broken[some]
+            for pattern in np.unique(patterns).tolist():
                 clashing, choices = component.choices(pattern)
-                cells = np.ix_(some[pattern_of == number], columns[clashing])
+                cells = np.ix_(some[patterns == pattern], columns[clashing])
                 sure = _log_odds(probabilities[cells]) * result[cells]
                 result[cells] *= choices[(sure @ choices.T).argmax(axis=1)]
     return result

@@ -31,7 +31,7 @@ AT_LEAST_ONE: tuple[tuple[str, ...], ...] = (GROUPS["age"], GROUPS["forehead"])
 
 Not so: race (another, or mixed), hair colour (red, dyed, under a hat), face shape (long, like a heart), eyewear
 (sunglasses), *no beard* and the beard's kinds (a full beard). Probabilities need not sum to 1: labels deny all three
-ages of people around thirty, and with sums made 1 the calibration at home is off by .05 to .09 in place of .01 to .03.
+ages of people around thirty, and sums that are made 1 are worse calibrated at home.
 """
 
 EXCLUDES: tuple[tuple[tuple[str, int], tuple[str, int]], ...] = (
