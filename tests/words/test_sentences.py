@@ -80,7 +80,7 @@ def check_short(made: Sentence, encoded: Verdicts, denied: Verdicts) -> None:
     assert text.count(".") == 1
     assert len(text.split()) <= 25, text
     told = {name for span in made.spans for name in span.attributes}
-    assert len(made.spans) <= 7
+    assert len(made.spans) <= 6
     assert (WHO & encoded.keys() - UNSAID) <= told or any(set(group) & WHO & told for group in EXCLUSIVE), (
         text
     )
@@ -153,8 +153,8 @@ def test_twenty_thousand_random_verdicts_in_all_styles() -> None:
         (
             {"Male": 0.96, "Young": 0.9, "No_Beard": 0.9, "Big_Nose": 0.8, "Wearing_Necktie": 0.9, "Chubby": 0.6},
             {},
-            "This template reads almost certainly as a man, probably young with a big nose and no beard and wearing "
-            "a tie.",
+            "This template reads almost certainly as a man, probably young with a big nose and no beard, wearing a "
+            "tie.",
         ),
         ({"No_Beard": 0.99, "Young": 0.99}, {}, "This template reads almost certainly as a young person."),
         (
@@ -167,6 +167,13 @@ def test_twenty_thousand_random_verdicts_in_all_styles() -> None:
             {},
             "This template reads almost certainly as a Black person with no glasses.",
         ),
+        (
+            {"Young": 0.9, "Wearing_Hat": 0.9, "Asian": 0.99, "Black_Hair": 0.6, "Fully_Visible_Forehead": 0.99},
+            {"Male": 0.8, "Mouth_Closed": 0.99},  # what is not sure, or seldom mentioned: where little else is said
+            "This template reads almost certainly as an Asian person, probably a young woman wearing a hat.",
+        ),
+        ({"Chubby": 0.8, "Wearing_Hat": 0.75, "Bald": 0.99}, {}, "This template reads almost certainly as a bald "
+            "person, probably chubby and wearing a hat."),
         ({"Brown_Hair": 0.9, "Wavy_Hair": 0.6}, {}, "This template reads probably as a person with brown hair."),
         (
             {"Black_Hair": 0.7, "Brown_Hair": 0.71, "Bald": 0.99},

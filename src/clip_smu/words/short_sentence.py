@@ -31,7 +31,7 @@ from clip_smu.words.english import listed
 from clip_smu.words.spans import Told
 
 MOST_WORDS = 25
-MOST_THINGS = 7
+MOST_THINGS = 6
 HEDGES: tuple[tuple[float, str], ...] = ((0.95, "almost certainly"), (0.7, "probably"), (0.0, "perhaps"))
 """The least probability of being right, 0 to 1, and the words for it."""
 
@@ -90,18 +90,18 @@ def _merged(things: list[_Thing]) -> list[_Thing]:
 
 
 def _rank(thing: _Thing) -> tuple[bool, bool, int, int]:
-    """First who, then the surer, then the more telling; "no glasses" last."""
+    """First who, then the surer, then the more telling; what people seldom mention last."""
     first = thing.columns[0]
-    return first == _NO_EYEWEAR, first not in _WHO, thing.level, TELLING.index(first)
+    return first in _SELDOM, first not in _WHO, thing.level, TELLING.index(first)
 
 
 def _room(thing: _Thing) -> int:
-    """How many things may have been said before this one: what is not sure or not telling only where little is said."""
+    """How many things may have been said before: few before what is not sure, or is seldom mentioned."""
     if thing.columns[0] in _WHO:
         return MOST_THINGS
-    if thing.columns[0] == _NO_EYEWEAR:
+    if thing.columns[0] in _SELDOM:
         return 3
-    return MOST_THINGS if thing.level < len(HEDGES) - 1 else 4
+    return 4 if thing.level == len(HEDGES) - 1 else MOST_THINGS
 
 
 def _written(things: Sequence[_Thing], subject: str) -> str:
@@ -130,7 +130,7 @@ def _part(things: Sequence[_Thing], leading: bool) -> str:
     if having:
         parts.append(f"with {listed([text[i] for i in having])}")
     if worn and parts:
-        parts[-1] += "," if leading and having else " and" if not leading else ""
+        parts[-1] += "," if having else "" if leading or MALE in text else " and"
     if worn:
         parts.append(f"wearing {listed([text[i] for i in worn])}")
     return " ".join(parts)
@@ -148,8 +148,13 @@ def _denied(no: Mapping[int, float], subject: str) -> tuple[str, list[Told]]:
     return text, [Told(one.text, one.columns, one.probability) for one in told]
 
 
-_NO_BEARD, _NO_EYEWEAR, _EYEGLASSES = columns("No_Beard", "No_Eyewear", "Eyeglasses")
+_NO_BEARD, _EYEGLASSES = columns("No_Beard", "Eyeglasses")
 _WHO = frozenset(BOUND)
+_SELDOM = frozenset(
+    columns("Mouth_Closed", "Shiny_Skin", "Fully_Visible_Forehead", "Obstructed_Forehead", "No_Eyewear")
+)
+"""What people mention only where they have little else to say."""
+
 _PLAINLY = {
     INDEX["Eyeglasses"]: "glasses",
     INDEX["No_Eyewear"]: "no glasses",
