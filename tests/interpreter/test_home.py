@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clip_smu.errors import InputError, InterpreterError
 from clip_smu.interpreter.drift import LEVEL, MOST_SHIFTED, find_home
-from clip_smu.interpreter.home import MARGIN, MOST_FACES, Home, measure_home
+from clip_smu.interpreter.home import MARGIN, MOST_FACES, Home, measure_home, unit_rows
 from clip_smu.interpreter.saved_homes import HomeForm, home_arrays, home_numbers, saved_homes
 from clip_smu.metrics.folds import identity_folds
 
@@ -21,11 +21,13 @@ READER = np.random.default_rng(9).normal(size=(DIM, 6)) / DIM**0.5
 CENTRE = 4 * np.random.default_rng(8).normal(size=DIM)  # templates of faces point one way
 
 
-def people(persons: int, photos: int, seed: int, shift: float = 0) -> tuple[NDArray, NDArray, list[str]]:
-    """Templates, scores and names: persons differ by 1, photos of one by 0.5; ``shift`` moves attribute a."""
+def people(
+    persons: int, photos: int, seed: int, shift: float = 0, own: float = 0.5
+) -> tuple[NDArray, NDArray, list[str]]:
+    """Templates, scores and names: persons differ by 1, photos of one by ``own``; ``shift`` moves attribute a."""
     rng = np.random.default_rng(seed)
     who = np.repeat(np.arange(persons), photos)
-    faces = rng.normal(size=(persons, DIM))[who] + 0.5 * rng.normal(size=(len(who), DIM))
+    faces = rng.normal(size=(persons, DIM))[who] + own * rng.normal(size=(len(who), DIM))
     faces += CENTRE + shift * READER[:, 0] / np.linalg.norm(READER[:, 0])
     return faces, faces @ READER, [f"{seed}/{person}" for person in who]
 
@@ -64,6 +66,15 @@ def test_many_photos_of_few_people_raise_no_alarm_and_are_too_few(home: Home) ->
         assert 4 < drift.persons < 9
     mixed = found(home, *people(100, 5, 7))
     assert mixed.home == "here" and 70 < mixed.persons < 140
+
+
+def test_persons_are_counted_though_photos_of_one_are_not_always_alike() -> None:
+    home = measure_home("here", *people(1_000, 2, 0, own=0.7))
+    assert 0.3 < home.matched < 0.9
+    counts = [
+        1 / home.chance_of_one_person(unit_rows(people(20, 10, seed, own=0.7)[0])) for seed in range(30)
+    ]
+    assert np.mean(counts) == pytest.approx(20, rel=0.15)
 
 
 def test_counting_each_photo_as_a_person_would_raise_the_alarm(home: Home) -> None:

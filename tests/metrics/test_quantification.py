@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from clip_smu.errors import InputError
 from clip_smu.metrics.quantification import prevalence, prior_shift_only, score_shape, shift_prior
@@ -70,6 +71,18 @@ def test_its_interval_covers(share: list[float]) -> None:
         assert (found.low <= found.share).all() and (found.share <= found.high).all()
         hits += (found.low <= share) & (share <= found.high)
     assert (np.abs(hits / 150 - 0.95) < 4 * (0.95 * 0.05 / 150) ** 0.5).all()
+
+
+def test_its_bounds_are_where_the_likelihood_has_fallen_as_far_as_chi_square_says() -> None:
+    said, _ = faces(400, np.array([0.2, 0.3, 0.5]), 2)
+    found = prevalence(said, PRIOR, confidence=0.9)
+
+    def log_likelihood(share: NDArray) -> NDArray:
+        return np.log(share * said / PRIOR + (1 - share) * (1 - said) / (1 - PRIOR)).sum(axis=0)
+
+    for bound in (found.low, found.high):
+        fallen = 2 * (log_likelihood(found.share) - log_likelihood(bound))
+        np.testing.assert_allclose(fallen, stats.chi2.ppf(0.9, 1), rtol=0.01)
 
 
 def test_photos_of_one_person_widen_it() -> None:
@@ -140,6 +153,16 @@ def test_moved_prevalence_alone_passes_and_moved_scores_do_not() -> None:
     assert (np.mean(exact < 0.05, axis=0) < 0.12).all() and (np.mean(exact < 0.05, axis=0) > 0.01).all()
     moved = np.array([prior_shift_only(faces(2_000, new, 300 + s, moved=0.7)[0], home) for s in range(20)])
     assert (moved[:, [0, 2]] < 0.001).all()  # the scores of 1 are too weak to tell the two apart
+
+
+def test_a_small_home_is_not_taken_for_the_truth() -> None:
+    tails = [
+        prior_shift_only(
+            faces(2_000, PRIOR, 100 + seed)[0], score_shape(faces(400, PRIOR, seed)[0]), margin=np.inf
+        )
+        for seed in range(100)
+    ]
+    assert (np.mean(np.array(tails) < 0.05, axis=0) < 0.2).all()
 
 
 def test_a_million_faces_may_differ_a_little() -> None:
