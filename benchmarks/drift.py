@@ -104,12 +104,13 @@ class Table:
             drifts = [drift for drift, _ in found]
             at_home = np.mean([drift.home is not None for drift in drifts])
             away = np.mean([drift.away for drift in drifts])
+            neither = np.mean([drift.home is None and not drift.away for drift in drifts])
             distance = [drift.distances.get(home, np.nan) for drift in drifts]
             names, counts = np.unique(
                 [name for drift in drifts for name in drift.shifted], return_counts=True
             )
             most = ", ".join(names[np.argsort(-counts, kind="stable")][:3])
-            print(f"{read:12}{home:10}{how:12}{n:6}{len(drifts):6}{at_home:8.1%}{away:8.1%}{1 - at_home - away:8.1%}"
+            print(f"{read:12}{home:10}{how:12}{n:6}{len(drifts):6}{at_home:8.1%}{away:8.1%}{neither:8.1%}"
                   f"{np.median(distance):15.2f}{np.quantile(distance, 0.99):9.2f}"
                   f"{np.median([drift.persons for drift in drifts]):9.0f}  {most}")  # fmt: skip
 

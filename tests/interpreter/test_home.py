@@ -69,10 +69,10 @@ def test_many_photos_of_few_people_raise_no_alarm_and_are_too_few(home: Home) ->
 
 
 def test_persons_are_counted_though_photos_of_one_are_not_always_alike() -> None:
-    home = measure_home("here", *people(1_000, 2, 0, own=0.7))
+    home = measure_home("here", *people(1_000, 2, 0, own=0.85))
     assert 0.3 < home.matched < 0.9
     counts = [
-        1 / home.chance_of_one_person(unit_rows(people(20, 10, seed, own=0.7)[0])) for seed in range(30)
+        1 / home.chance_of_one_person(unit_rows(people(20, 10, seed, own=0.85)[0])) for seed in range(30)
     ]
     assert np.mean(counts) == pytest.approx(20, rel=0.15)
 
