@@ -25,7 +25,6 @@ from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.words.attributes import NAMES
 
-SIZES = (50, 100, 300, 1000)
 RIDGE = 1e-2  # of the templates' total variance
 
 
@@ -122,6 +121,7 @@ def main() -> None:
     parser.add_argument("--home", action="append", required=True, help="NAME=TEMPLATES,LABELS,LIST")
     parser.add_argument("--draws", type=int, default=50)
     parser.add_argument("--deals", type=int, default=10)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 300, 1000])
     options = parser.parse_args()
     homes = {
         name: faces_of(*files.split(",")) for name, files in (text.split("=", 1) for text in options.home)
@@ -138,7 +138,7 @@ def main() -> None:
         known = {name: measured(name, faces.of(folds[name] == 1)) for name, faces in homes.items()}
         strange = {name: faces.of(folds[name] == 2) for name, faces in homes.items()}
         for read, faces in strange.items():
-            for n in SIZES:
+            for n in options.sizes:
                 for how, rows in batches(faces, n, options.draws, rng):
                     batch = faces.vectors[rows], score(faces.vectors[rows])
                     for name, home in known.items():
@@ -149,7 +149,7 @@ def main() -> None:
                 if len(rows) >= 50:
                     parts.add(what, read, "whole", 0, find_home([known[read]], vectors, score(vectors)))
         if len(strange) == 2:
-            for n in SIZES:
+            for n in options.sizes:
                 mixed = np.vstack(
                     [
                         faces.vectors[rng.permutation(len(faces.people))[: n // 2]]
@@ -158,7 +158,12 @@ def main() -> None:
                 )
                 drift = find_home(list(known.values()), mixed, score(mixed))
                 parts.add("half, half", next(iter(known)), "by photo", n, drift)
-    print("One home at a time")
+    for name, home in known.items():
+        for read, faces in strange.items():
+            units = faces.vectors / np.linalg.norm(faces.vectors, axis=1, keepdims=True)
+            square = len(home.mean) * home.distance(units, score(faces.vectors), 1.0)
+            print(f"squared distance of {read} from the home {name}: {square:.2f} (last deal)")
+    print("\nOne home at a time")
     alone.show()
     print("\nAll homes to choose from")
     together.show()

@@ -16,7 +16,7 @@ but ``FALSE_MATCHES`` of the home's pairs of two persons, and that share is corr
 are. So fifty photos of one person are one face, and raise no alarm.
 
 Any home differs a little from itself: the margin is the equivalence that huge batches need. A home is what lies as near
-as another ``MARGIN`` persons drawn from it do, D / MARGIN = 0.04 in squared distance; LFW and CelebA lie 3 to 5 apart.
+as another ``MARGIN`` persons drawn from it do, D / MARGIN = 0.04 squared; LFW and CelebA are 2.6 to 4.8 apart.
 """
 
 from __future__ import annotations
