@@ -6,6 +6,7 @@ import sys
 
 from clip_smu.cli import (
     ask,
+    calibrate,
     captions,
     compare,
     confounds,
@@ -35,6 +36,7 @@ app = commands(
         "words": words.words,
         "extract": extract.extract,
         "fit": fit.fit,
+        "calibrate": calibrate.calibrate,
         "probe": probe.probe,
         "evaluate": evaluate.evaluate,
         "compare": compare.compare,

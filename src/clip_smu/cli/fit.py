@@ -19,7 +19,7 @@ def fit(
     check: Check = None,
     name: Name = None,
     objective: Annotated[
-        str, typer.Option(help="attribute, multipositive, or clip (the paper's).")
+        str, typer.Option(help="taught, attribute, multipositive, or clip (the paper's).")
     ] = "attribute",
     text_encoder: Annotated[
         str, typer.Option(help="mini, or a CLIP: a name on the Hugging Face Hub, or a folder.")

@@ -27,10 +27,11 @@ from clip_smu.cli.options import (
     store,
 )
 from clip_smu.cli.progress import progress_bar
-from clip_smu.cli.show import csv_rows, show, write
+from clip_smu.cli.show import csv_rows, note, show, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
+    from clip_smu.interpreter.drift import Drift
     from clip_smu.interpreter.interpreter import Interpreter
     from clip_smu.interpreter.readings import Interpretation
 
@@ -91,6 +92,7 @@ def interpret(
             tell_rejected(image, error, as_json)
         if len(batch.vectors):
             read = replace(reader.interpret(batch.vectors, hide=hidden), style=style, named=named)
+            tell_place(read.drift)
             for (image, face), interpretation in zip(batch.names, read, strict=True):
                 show_face(image, face, interpretation, layout)
                 done += 1
@@ -128,6 +130,7 @@ def _interpret_store(
             reader, store(inputs[0], column), output, hide=hidden, overwrite=overwrite, progress=advance
         )
     write(f"{done.rows} templates read into {output}")
+    tell_place(done.drift)
     if done.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in done.rejected.items())
         finish(
@@ -135,6 +138,19 @@ def _interpret_store(
             sum(done.rejected.values()),
             f" ({reasons}); see column rejected",
         )
+
+
+def tell_place(drift: Drift | None) -> None:
+    """One line that says by which home's calibration a batch was read; nothing where it was too small to ask."""
+    if drift is None or not (drift.home or drift.away):
+        return
+    if drift.home:
+        note(f"{drift.faces} faces look like {drift.home}: read as calibrated there")
+        return
+    note(
+        f"{drift.faces} faces look like none of {', '.join(drift.distances)}: read with caution, as away from "
+        "home; some hundred labelled ones make it at home there (clip-smu calibrate)"
+    )
 
 
 def _hidden(reader: Interpreter, hide: str, only: str) -> list[str]:

@@ -16,6 +16,7 @@ from clip_smu.evaluation.folder import (
 )
 from clip_smu.interpreter.readable import refuse_strangers, unreadable
 from clip_smu.interpreter.reader import TemplateReader
+from clip_smu.interpreter.store_readings import SAMPLE
 from clip_smu.labels.join import join_rows
 from clip_smu.labels.labelled import KEPT
 from clip_smu.labels.labels import Labels
@@ -63,6 +64,11 @@ def read_photos(
     report = {KEPT: len(rows), **joined.counts()}
     report["labels of a photo that came before"] += labels.duplicates
 
+    places = []
+    for name, method in methods.items():
+        if method.places is not None:
+            methods = methods | {name: _placed(method, templates, rows)}
+            places.append(place_note(name, methods[name]))
     parts: list[list[Scored]] = []
     good, reasons = [np.empty(0, bool)], Counter[str]()
     start = 0
@@ -96,7 +102,7 @@ def read_photos(
         )
         for number, name in enumerate(methods)
     }
-    notes = list(joined.notes)
+    notes = [*joined.notes, *places]
     bad = rows[~usable_rows]
     report["unusable templates"] = len(bad)
     if len(bad):
@@ -111,6 +117,26 @@ def read_photos(
         dict(sorted(reasons.items())),
         encoder,
     )
+
+
+def _placed(method: TemplateReader, templates: Templates | Source, rows: Indices) -> TemplateReader:
+    """The method with the calibration of the home that the joined templates look like, if they look like one."""
+    every = max(1, len(rows) // SAMPLE)
+    chosen, seen, parts = rows[::every], 0, []
+    for batch in batches(templates):
+        inside = slice(*np.searchsorted(chosen, (seen, seen + len(batch))))
+        parts.append(batch.take(chosen[inside] - seen).vectors)
+        seen += len(batch)
+    return method.for_batch(np.concatenate(parts))[0]
+
+
+def place_note(name: str, method: TemplateReader) -> str:
+    """Where a method that knows homes reads these photos from."""
+    if method.at:
+        return f"{name} is at home with these photos: they look like {method.at}"
+    assert method.places is not None
+    known = " or ".join(home.name for home in method.places.homes)
+    return f"{name} is away from home with these photos: they do not look like {known}; it asserts less"
 
 
 def _scored(method: TemplateReader, vectors: Float32s, keep: Indices) -> Scored:

@@ -14,7 +14,7 @@ from clip_smu.metrics.persons import persons_apart
 ENCODED, NOT_ENCODED, CANNOT_TELL = 1, -1, 0  # verdicts, as int8
 SURE = 0.55  # the lowest threshold of *encoded*, and 1 less that of *not encoded*
 MIN_ASSERTED = 20  # held-out assertions that a threshold must rest on
-_NEVER = 2.0  # a bound that no confidence reaches
+NEVER = 2.0  # a bound that no confidence reaches
 _MAX_ITERATIONS = 100  # of Newton's method; it takes some ten
 _TOLERANCE = 1e-10  # Newton has converged where no step is longer (x has unit variance),
 _ROUNDING = 1e-7  # or where steps are below this and no longer get shorter
@@ -65,15 +65,15 @@ def calibrate(
     persons = None if identities is None else persons_apart(identities)
     # NaN, which is not above .5, where labels are of one class or of a lone person
     above_chance = (slope > 0) & (delong(scores, labels, identity=persons).low > 0.5)
-    probability = _probability(slope, intercept, scores).astype(np.float64)  # float32, as readers get them
+    probability = probability_of(slope, intercept, scores).astype(np.float64)  # float32, as readers get them
     # (2, N, K): of encoded, of not encoded
     confidence, wrong = np.stack([probability, 1 - probability]), np.stack([labels < 0, labels > 0])
     known = labels != 0
-    least = np.full((2, len(slope)), _NEVER)
+    least = np.full((2, len(slope)), NEVER)
     for side in range(2):
         for k in np.flatnonzero(above_chance):
             rows = known[:, k]
-            own = _threshold(confidence[side, rows, k], wrong[side, rows, k], 1 - SURE)
+            own = lowest_threshold(confidence[side, rows, k], wrong[side, rows, k], 1 - SURE)
             least[side, k] = max(SURE, own)
     encoded_at, confident = _bounds(confidence, wrong, known, least, error_rate)
     return Calibration(slope, intercept, encoded_at, 1 - confident)
@@ -96,24 +96,28 @@ def _bounds(
     """
     while True:
         asserted = known & (confidence >= least[:, None])
-        bounds = np.maximum(least, _threshold(confidence[asserted], wrong[asserted], error_rate))
+        bounds = np.maximum(least, lowest_threshold(confidence[asserted], wrong[asserted], error_rate))
         unsupported = (known & (confidence >= bounds[:, None])).sum(axis=1) < MIN_ASSERTED
-        if not (unsupported & (bounds < _NEVER)).any():
+        if not (unsupported & (bounds < NEVER)).any():
             return bounds
-        least = np.where(unsupported, _NEVER, least)
+        least = np.where(unsupported, NEVER, least)
 
 
 def apply(calibration: Calibration, scores: Floats) -> tuple[Float32s, Int8s]:
     """Probabilities (N, K) float32 and verdicts (N, K) int8 of (N, K) scores."""
-    c = calibration
-    p = _probability(c.slope, c.intercept, scores)
-    encoded = p >= np.asarray(c.encoded_at, dtype=np.float32)
-    not_encoded = p <= np.asarray(c.not_encoded_at, dtype=np.float32)
+    p = probability_of(calibration.slope, calibration.intercept, scores)
+    return p, decide(calibration, p)
+
+
+def decide(calibration: Calibration, probabilities: Float32s) -> Int8s:
+    """(N, K) int8 verdicts of (N, K) probabilities; NaN is *cannot tell*."""
+    encoded = probabilities >= np.asarray(calibration.encoded_at, dtype=np.float32)
+    not_encoded = probabilities <= np.asarray(calibration.not_encoded_at, dtype=np.float32)
     not_encoded &= ~encoded
-    return p, encoded.view(np.int8) - not_encoded.view(np.int8)
+    return encoded.view(np.int8) - not_encoded.view(np.int8)
 
 
-def _probability(slope: Float64s, intercept: Float64s, scores: Floats) -> Float32s:
+def probability_of(slope: Float64s, intercept: Float64s, scores: Floats) -> Float32s:
     """(N, K) float32 ``1 / (1 + exp(-(slope * score + intercept)))``."""
     p = np.asarray(scores, dtype=np.float32) * np.asarray(0.5 * slope, dtype=np.float32)
     p += np.asarray(0.5 * intercept, dtype=np.float32)
@@ -123,7 +127,7 @@ def _probability(slope: Float64s, intercept: Float64s, scores: Floats) -> Float3
     return p
 
 
-def fit_platt(scores: Floats, labels: Int8s) -> tuple[Float64s, Float64s]:
+def fit_platt(scores: Floats, labels: Int8s, weights: Float64s | None = None) -> tuple[Float64s, Float64s]:
     """Platt scaling: slope a and intercept b of ``p = 1 / (1 + exp(-(a s + b)))``, (K,) float64 each.
 
     Minimises the cross-entropy ``-sum_i t_i log p_i + (1 - t_i) log(1 - p_i)`` over the known labels, with Platt's
@@ -137,8 +141,10 @@ def fit_platt(scores: Floats, labels: Int8s) -> tuple[Float64s, Float64s]:
 
     Args:
         scores: (N, K) finite float. labels: (N, K) int8, 1, -1 or 0 (unknown, left out).
+        weights: (N, K), of each known label; ``None``: 1.
     """
     scores = np.asarray(scores, dtype=np.float64)
+    weights = np.ones(labels.shape) if weights is None else weights
     known = labels != 0  # (N, K)
     n_yes, n_no = (labels > 0).sum(axis=0), (labels < 0).sum(axis=0)
     target = np.where(labels > 0, (n_yes + 1) / (n_yes + 2), 1 / (n_no + 2))  # (N, K)
@@ -152,7 +158,8 @@ def fit_platt(scores: Floats, labels: Int8s) -> tuple[Float64s, Float64s]:
         z = slope * x + intercept
         p = sigmoid(z)
         # derivatives of the loss by z: p - t and p (1 - p), the weight of iteratively reweighted least squares
-        gradient_z, weight = np.where(known, p - target, 0), np.where(known, p * (1 - p), 0)
+        gradient_z = weights * np.where(known, p - target, 0)
+        weight = weights * np.where(known, p * (1 - p), 0)
         g_slope, g_intercept = (gradient_z * x).sum(axis=0), gradient_z.sum(axis=0)
         h_ss = (weight * x * x).sum(axis=0) + _RIDGE
         h_si, h_ii = (weight * x).sum(axis=0), weight.sum(axis=0) + _RIDGE
@@ -179,7 +186,7 @@ def sigmoid(z: Float64s) -> Float64s:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * z)), dtype=np.float64)
 
 
-def _threshold(confidence: Float64s, wrong: Bools, error_rate: float) -> float:
+def lowest_threshold(confidence: Float64s, wrong: Bools, error_rate: float) -> float:
     """Lowest confidence such that of all faces at or above it at most ``error_rate`` are wrong; 2.0 if none.
 
     Args:
@@ -191,4 +198,4 @@ def _threshold(confidence: Float64s, wrong: Bools, error_rate: float) -> float:
     rate = np.cumsum(wrong[order]) / asserted
     last_of_tie = np.append(sure[1:] != sure[:-1], True) if len(sure) else np.zeros(0, bool)
     allowed = np.flatnonzero((rate <= error_rate) & (asserted >= MIN_ASSERTED) & last_of_tie)
-    return float(sure[allowed[-1]]) if len(allowed) else _NEVER
+    return float(sure[allowed[-1]]) if len(allowed) else NEVER

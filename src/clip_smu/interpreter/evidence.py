@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from msgspec import structs, to_builtins
 
-from clip_smu.arrays import Bools, Floats, Int8s
-from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, apply
+from clip_smu.arrays import Bools, Float32s, Floats, Int8s
+from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, apply, decide
+from clip_smu.interpreter.coherence import cohere, settle
 from clip_smu.interpreter.records import EvidenceForm
-from clip_smu.metrics import delong, ece
+from clip_smu.metrics import auc, delong, ece
 from clip_smu.metrics.persons import persons_apart
 from clip_smu.storage.documents import finite
 from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.attributes import NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ def gather_evidence(
     scores: Floats,
     labels: Int8s,
     identities: Sequence[str],
+    *,
+    coherent: bool = False,
 ) -> tuple[Evidence, ...]:
     """Figures of each of the 47 attributes on faces that training did not see.
 
@@ -68,10 +72,11 @@ def gather_evidence(
     Args:
         scores: (N, 47) float. labels: (N, 47) int8, 1, -1 or 0 (unknown, left out).
         identities: N persons; "" stands for a person of its own.
+        coherent: whether the reader makes its readings coherent.
     """
     persons = persons_apart(identities)
     curve = delong(scores, labels, identity=persons)
-    _, verdicts = apply(calibration, scores)
+    _, verdicts = _read(calibration, scores, coherent)
     rows = []
     for k, attribute in enumerate(ATTRIBUTES):
         encoded, not_encoded, asserted, known = _counts(verdicts[:, [k]], labels[:, [k]])
@@ -93,13 +98,13 @@ def gather_evidence(
 
 
 def verdict_errors(
-    calibration: Calibration, scores: Floats, labels: Int8s, error_rate: float
+    calibration: Calibration, scores: Floats, labels: Int8s, error_rate: float, *, coherent: bool = False
 ) -> dict[str, Any]:
     """Over all attributes: error of the verdicts, coverage, and calibration error (15 bins).
 
     ``bound`` is the lowest probability of being right at which a verdict is asserted; ``None`` where none ever is.
     """
-    probabilities, verdicts = apply(calibration, scores)
+    probabilities, verdicts = _read(calibration, scores, coherent)
     encoded, not_encoded, asserted, known = _counts(verdicts, labels)
     bound = float(np.minimum(calibration.encoded_at, 1 - calibration.not_encoded_at).min())
     return {
@@ -112,6 +117,20 @@ def verdict_errors(
         "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
         "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),
     }
+
+
+def mean_auc(scores: Floats, labels: Int8s) -> float | None:
+    """Over the attributes that have one; ``None`` where none has."""
+    areas = auc(scores, labels).value
+    return None if np.isnan(areas).all() else float(np.nanmean(areas))
+
+
+def _read(calibration: Calibration, scores: Floats, coherent: bool) -> tuple[Float32s, Int8s]:
+    probabilities, verdicts = apply(calibration, scores)
+    if coherent:
+        probabilities = cohere(probabilities, NAMES)
+        verdicts = settle(decide(calibration, probabilities), probabilities, NAMES)
+    return probabilities, verdicts
 
 
 def _counts(verdicts: Int8s, labels: Int8s) -> tuple[float, float, int, int]:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from clip_smu.encoders.card import EncoderCard
 from clip_smu.errors import EncoderError, InterpreterError
-from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.places import bound_rows, calibration_of
 from clip_smu.interpreter.reader import TemplateReader
-from clip_smu.interpreter.records import AttributeForm, ReaderForm
+from clip_smu.interpreter.records import ReaderForm
 from clip_smu.storage.digests import file_digest
 from clip_smu.storage.documents import checked, write_sealed
 from clip_smu.storage.saved_folders import read_document, refuse_edited, require_files
@@ -126,7 +126,7 @@ def read_folder(folder: Path, kind: FolderKind[Form]) -> Opened[Form]:
         "name": form.name,
         "encoder": form.encoder,
         "attributes": tuple(row.name for row in form.attributes),
-        "calibration": _calibration(form.attributes),
+        "calibration": calibration_of(form.attributes),
         "evidence": tuple(Evidence.from_form(row.evidence) for row in form.attributes),
         "error_rate": form.error_rate,
         "provenance": values["provenance"],
@@ -140,27 +140,12 @@ def read_folder(folder: Path, kind: FolderKind[Form]) -> Opened[Form]:
 
 def _attribute_rows(reader: TemplateReader) -> list[dict[str, Any]]:
     """Calibration and evidence as JSON values, one row an attribute."""
-    calibration = reader.calibration
     return [
-        {
-            "name": name,
-            "slope": float(calibration.slope[k]),
-            "intercept": float(calibration.intercept[k]),
-            "green": float(calibration.encoded_at[k]),
-            "red": float(calibration.not_encoded_at[k]),
-            "evidence": reader.evidence[k].to_dict(),
-        }
-        for k, name in enumerate(reader.attributes)
+        {"name": name, **bounds, "evidence": evidence.to_dict()}
+        for name, bounds, evidence in zip(
+            reader.attributes, bound_rows(reader.calibration), reader.evidence, strict=True
+        )
     ]
-
-
-def _calibration(rows: Sequence[AttributeForm]) -> Calibration:
-    """From what :func:`_attribute_rows` gave."""
-    columns = {
-        key: np.array([getattr(row, key) for row in rows], np.float64)
-        for key in ("slope", "intercept", "encoded_at", "not_encoded_at")
-    }
-    return Calibration(**columns)
 
 
 def _own_card(form: ReaderForm, where: str) -> EncoderCard | None:

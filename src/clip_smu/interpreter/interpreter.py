@@ -24,11 +24,14 @@ import numpy as np
 
 from clip_smu.arrays import Float32s, Floats
 from clip_smu.errors import InterpreterError, TemplateError
+from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.folder import FolderKind, read_folder, write_folder
+from clip_smu.interpreter.places import PlaceForm, place_arrays, place_rows, saved_places
 from clip_smu.interpreter.questions import Answers, opposite
 from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.interpreter.readings import Interpretations
 from clip_smu.interpreter.records import InterpreterForm
+from clip_smu.storage.documents import checked
 from clip_smu.templates.table import usable, why_unusable
 from clip_smu.words.english import words
 from clip_smu.words.hiding import Hide, refuse_question, shown_columns
@@ -50,6 +53,8 @@ class Interpreter(TemplateReader):
             attributes are read by their positive prompts alone.
         centre: (d,) float32, mean of the training faces' unit templates; zeros where they are read uncentred.
         known_words: words that the text encoder was trained on.
+        adapter: from templates to the space of the text encoder's sentences, of ``width`` numbers; ``None``: templates
+            lie there themselves.
     """
 
     what = INTERPRETER_FOLDER.what
@@ -58,11 +63,12 @@ class Interpreter(TemplateReader):
     negative: Float32s
     centre: Float32s
     known_words: frozenset[str]
+    adapter: Adapter | None = None
 
     @property
     def dim(self) -> int:
         """d, the length of the templates it reads."""
-        return int(self.positive.shape[1])
+        return int(self.positive.shape[1] if self.adapter is None else self.adapter.weight.shape[0])
 
     @property
     def method_kind(self) -> str:
@@ -99,7 +105,8 @@ class Interpreter(TemplateReader):
             'does not look like a template of dlib'
         """
         vectors = self._checked(templates)
-        scores, probabilities, verdicts = self.read(vectors)
+        reader, drift = self.for_batch(vectors)
+        scores, probabilities, verdicts = reader.read(vectors)
         keep = shown_columns(self.attributes, hide)
         return Interpretations(
             tuple(self.attributes[k] for k in keep),
@@ -108,6 +115,7 @@ class Interpreter(TemplateReader):
             verdicts[:, keep],
             tuple(self.evidence[k] for k in keep),
             tuple(stranger(self.encoder) if odd else "" for odd in _nothing_read(scores)),
+            drift=drift,
         )
 
     def score(self, vectors: Float32s) -> Float32s:
@@ -154,12 +162,19 @@ class Interpreter(TemplateReader):
         The text encoder is written before, by ``fit``.
         """
         arrays = {"positive": self.positive, "negative": self.negative, "centre": self.centre}
+        own: dict[str, Any] = {"known_words": sorted(self.known_words)}
+        if self.adapter is not None:
+            arrays |= {"adapter.weight": self.adapter.weight, "adapter.bias": self.adapter.bias}
+            own["hidden"] = len(self.adapter.bias)
+        if self.places is not None:
+            arrays |= place_arrays(self.places)
+            own["places"] = place_rows(self.places)
         write_folder(
             Path(folder),
             INTERPRETER_FOLDER,
             self,
             arrays,
-            {"known_words": sorted(self.known_words)},
+            own,
             TEXT_FILES,
         )
 
@@ -181,6 +196,8 @@ class Interpreter(TemplateReader):
 
     def _cosines(self, vectors: Float32s, directions: Float32s) -> Float32s:
         """(N, M) cosines of centred unit templates with (d, M) directions, by one matrix product."""
+        if self.adapter is not None:
+            return np.asarray(self.adapter(vectors) @ directions, dtype=np.float32)
         table = np.column_stack([directions, self.centre]).astype(np.float32)
         products = vectors @ table  # (N, M + 1)
         norm = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
@@ -231,11 +248,20 @@ def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
                 f"no interpreter at {name}: give a folder made by clip-smu fit, or the shipped {DEFAULT}"
             )
     opened = read_folder(folder, INTERPRETER_FOLDER)
-    prompts, dim = len(opened.form.attributes), opened.form.dim
+    prompts, dim, hidden = len(opened.form.attributes), opened.form.dim, opened.form.hidden
+    width = hidden or dim
+    adapter = None
+    if hidden:
+        adapter = Adapter(
+            opened.array("adapter.weight", (dim, hidden)), opened.array("adapter.bias", (hidden,))
+        )
+    forms = checked(opened.form.places, list[PlaceForm], f"{opened.where} is damaged", InterpreterError)
     return Interpreter(
         **opened.shared,
-        positive=opened.array("positive", (prompts, dim)),
-        negative=opened.array("negative", (prompts, dim)),
+        positive=opened.array("positive", (prompts, width)),
+        negative=opened.array("negative", (prompts, width)),
         centre=opened.array("centre", (dim,)),
         known_words=frozenset(opened.form.known_words),
+        adapter=adapter,
+        places=saved_places(opened.arrays, forms, dim, prompts, opened.where),
     )

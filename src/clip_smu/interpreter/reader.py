@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from clip_smu.arrays import Float32s, Int8s
 from clip_smu.encoders.card import EncoderCard, differences
 from clip_smu.errors import EncoderError, TemplateError
-from clip_smu.interpreter.calibration import CANNOT_TELL, Calibration, apply
+from clip_smu.interpreter.calibration import CANNOT_TELL, Calibration, apply, decide
+from clip_smu.interpreter.coherence import cohere, settle
+from clip_smu.interpreter.drift import Drift
 from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.places import Places
 from clip_smu.templates.likeness import Likeness
+from clip_smu.templates.table import usable
+
+Reader = TypeVar("Reader", bound="TemplateReader")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +38,9 @@ class TemplateReader(ABC):
         files: name → sha256 of the files in the folder, as they were written; empty where not known.
         card: the whole card of the encoder; ``None`` where the templates of the fit had none.
         likeness: what templates of the encoder look like; ``None`` where that was not measured: then every row is read.
+        places: where it is at home; ``None``: it was calibrated without names of data sets, and ``calibration`` is all.
+            Else ``calibration`` is that of faces from anywhere (*away*), and readings never contradict themselves.
+        at: the home whose calibration ``calibration`` is, by :meth:`for_batch`; empty: away.
     """
 
     what: ClassVar[str]  # "an interpreter"
@@ -47,6 +56,8 @@ class TemplateReader(ABC):
     files: dict[str, str] = field(default_factory=dict)
     card: EncoderCard | None = None
     likeness: Likeness | None = None
+    places: Places | None = None
+    at: str = ""
 
     @property
     @abstractmethod
@@ -79,11 +90,30 @@ class TemplateReader(ABC):
         scores = self.score(vectors)
         with np.errstate(invalid="ignore", over="ignore"):
             probabilities, verdicts = apply(self.calibration, scores)
+            if self.places is not None:
+                probabilities = cohere(probabilities, self.attributes)
+                verdicts = settle(decide(self.calibration, probabilities), probabilities, self.attributes)
         if self.likeness is not None:
             odd = ~self.likeness.holds(vectors)
             if odd.any():
                 scores[odd], probabilities[odd], verdicts[odd] = np.nan, np.nan, CANNOT_TELL
         return scores, probabilities, verdicts
+
+    def for_batch(self: Reader, vectors: Float32s) -> tuple[Reader, Drift | None]:
+        """This reader with the calibration of the home that a batch of templates looks like, and what was found.
+
+        A batch of fewer than 50 faces, or that looks like no home, is read *away*; ``None``: the reader has no homes.
+        """
+        if self.places is None or self.at or not len(vectors):
+            return self, None
+        good = usable(vectors)
+        if self.likeness is not None:
+            good[good] = self.likeness.holds(vectors[good])
+        batch = np.ascontiguousarray(vectors[good], dtype=np.float32)
+        found, drift = self.places.find(batch)
+        if found is None or drift.home is None:
+            return self, drift
+        return replace(self, calibration=found, at=drift.home), drift
 
     @abstractmethod
     def save(self, folder: str | Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from clip_smu.arrays import Float32s, Int8s
 from clip_smu.interpreter.calibration import CANNOT_TELL, ENCODED, NOT_ENCODED
+from clip_smu.interpreter.drift import Drift
 from clip_smu.interpreter.evidence import Evidence
 from clip_smu.storage.documents import finite
 from clip_smu.words.attributes import by_name
@@ -83,6 +84,7 @@ class Interpretations(Sequence[Interpretation]):
         reasons: N texts: why a template was not read, or "".
         style: of the sentences, one of :data:`~clip_smu.words.sentences.STYLES`.
         named: attributes that somebody asked for by name, which sentences may hold even if they do not by default.
+        drift: which home the batch looks like, whose calibration was used; ``None``: the interpreter has none.
     """
 
     attributes: tuple[str, ...]
@@ -93,6 +95,7 @@ class Interpretations(Sequence[Interpretation]):
     reasons: tuple[str, ...] = ()
     style: str = "short"
     named: frozenset[str] = frozenset()
+    drift: Drift | None = None
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -29,21 +29,29 @@ class EvidenceForm(msgspec.Struct):
     reason: str
 
 
-class AttributeForm(msgspec.Struct):
-    """Calibration and evidence of one attribute; a bound of 2 or -1 is one that no probability reaches."""
+class BoundsForm(msgspec.Struct):
+    """Calibration of one attribute; a bound of 2 or -1 is one that no probability reaches."""
 
-    name: str
     slope: Finite
     intercept: Finite
     encoded_at: Annotated[float, msgspec.Meta(ge=0, le=2)] = msgspec.field(name="green")
     not_encoded_at: Annotated[float, msgspec.Meta(ge=-1, le=1)] = msgspec.field(name="red")
+
+    def __post_init__(self) -> None:
+        if self.not_encoded_at > self.encoded_at:
+            raise ValueError(f"expected red below green, got {self.not_encoded_at} and {self.encoded_at}")
+
+
+class AttributeForm(BoundsForm, kw_only=True):
+    """Calibration and evidence of one attribute."""
+
+    name: str
     evidence: EvidenceForm
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.name not in _KNOWN:
             raise ValueError(f"expected the name of one of the 47 attributes, got {self.name[:40]!r}")
-        if self.not_encoded_at > self.encoded_at:
-            raise ValueError(f"expected red below green, got {self.not_encoded_at} and {self.encoded_at}")
 
 
 class ProvenanceForm(KeepsCheck):
@@ -60,6 +68,9 @@ class ProvenanceForm(KeepsCheck):
     config: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None
     captions: dict[str, Any] | None = None
+    sources: dict[str, Any] | None = None
+    abroad: dict[str, Any] | None = None
+    at_home: dict[str, Any] | None = None
     versions: dict[str, str] | None = None
     machine: str = ""
 
@@ -94,9 +105,11 @@ class ReaderForm(msgspec.Struct, kw_only=True):
 
 
 class InterpreterForm(ReaderForm, kw_only=True):
-    """interpreter.json."""
+    """interpreter.json; ``hidden`` units of an adapter, 0: there is none; ``places`` where it is at home, if known."""
 
     known_words: list[str]
+    hidden: Count = 0
+    places: list[Any] = []
 
 
 class ProbeForm(ReaderForm, kw_only=True):

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from clip_smu.arrays import Float32s
 from clip_smu.errors import TemplateError
+from clip_smu.interpreter.drift import Drift
 from clip_smu.interpreter.readable import refuse_strangers
 from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.storage.files import atomic
@@ -22,15 +24,17 @@ from clip_smu.storage.job_folders import claim_folder, writes_folder
 from clip_smu.templates import Source, Store, iter_templates, store_of
 from clip_smu.words.hiding import Hide, shown_columns
 
+SAMPLE = 4000  # templates
 _SOURCE = b"clip_smu.source"  # name and sha256 of the templates that a part was read from
 
 
 @dataclass(frozen=True, slots=True)
 class StoreReading:
-    """What :func:`interpret_store` did: rows read (bad ones too), and bad rows by reason."""
+    """What :func:`interpret_store` did: rows read (bad ones too), bad rows by reason, and where the store is from."""
 
     rows: int
     rejected: dict[str, int]
+    drift: Drift | None = None
 
 
 @writes_folder
@@ -66,9 +70,11 @@ def interpret_store(
         reader.check_templates(*store.peek(file))
     if (first := next(iter_templates(store), None)) is not None:
         refuse_strangers(reader, first.vectors, str(store))
+    reader, drift = reader.for_batch(sample_of(store))
     job = {
         "command": "interpret",
         "interpreter": [reader.name, reader.provenance.get("job")],
+        **({"at": reader.at} if reader.places else {}),
         "attributes": names,
         "templates": [file.name for file in files],
         "column": store.column,
@@ -88,7 +94,17 @@ def interpret_store(
         rejected.update(reasons.drop_null().to_pylist())
     if not rows:
         raise TemplateError(f"{store} holds no template: extract some with clip-smu extract")
-    return StoreReading(rows, dict(sorted(rejected.items())))
+    return StoreReading(rows, dict(sorted(rejected.items())), drift)
+
+
+def sample_of(store: Store) -> Float32s:
+    """(n, d) templates spread evenly over a store, about `SAMPLE`, by which it is asked where it comes from."""
+    every = max(1, (store.count() or 0) // SAMPLE)
+    parts, seen = [], 0
+    for batch in iter_templates(store):
+        parts.append(batch.vectors[-seen % every :: every])
+        seen += len(batch.vectors)
+    return np.concatenate(parts)
 
 
 def _finished(part: Path, key: list[str]) -> pa.ChunkedArray | None:

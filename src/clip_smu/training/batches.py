@@ -58,7 +58,9 @@ class Sampler:
 
 
 def prompt_batches(config: TrainConfig, language: Language, x: Tensor, labels: Int8s) -> Sampler:
-    """Objective ``attribute``: templates with their labels, and paraphrases of all prompts of both sides."""
+    """Objectives ``attribute`` and ``taught``: templates (or directions) with their labels, and paraphrases of
+    all prompts of both sides.
+    """
     y = torch.from_numpy(labels.astype(np.float32)).to(x.device)
     weights = balance_weights(y)
     counts, offsets = language.prompts.counts, language.prompts.offsets

@@ -8,6 +8,7 @@ scores the readings are calibrated. The interpreter's own text encoder is then t
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from clip_smu.arrays import Float32s, Float64s, Int8s
 from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.kept_check import read_check
 from clip_smu.errors import InputError, LabelError
+from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
@@ -30,14 +32,23 @@ from clip_smu.storage.digests import bytes_digest, json_digest, lines_digest
 from clip_smu.storage.files import storage_errors
 from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
 from clip_smu.templates import Source, Templates
+from clip_smu.training.alignment import align_projection
 from clip_smu.training.curves import CURVES_FILE
 from clip_smu.training.data import Data, faces_of, read_data
 from clip_smu.training.fit_config import FitConfig
+from clip_smu.training.homes import (
+    Stranger,
+    calibrate_places,
+    faces_to_measure,
+    figures,
+    train_strangers,
+)
 from clip_smu.training.job import finished, made_with, measure, require_room
 from clip_smu.training.objectives import OBJECTIVES
+from clip_smu.training.readout import HIDDEN, choose_whitening, cross_fitted, train_readout
 from clip_smu.training.sources import Names, SourceSpec, all_sources
 from clip_smu.training.text_encoders import export_text_encoder
-from clip_smu.training.trainer import Progress, Trainer
+from clip_smu.training.trainer import Progress, Trained, Trainer
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.prompts import prompts
@@ -107,7 +118,7 @@ def fit(
     require_persons(data.known.templates.identities, folds)
     _require_both_kinds(data.known.labels, config.objective)
     tell = _overall(progress, folds + 1, settings.steps) if progress else None
-    trainer = Trainer(settings, data.known.templates.vectors, data.known.labels, output, progress=tell)
+    trainer = Trainer(settings, *_learnt_from(data, config), output, progress=tell)
     job = _job(config, data, trainer, check)
     work = output / ".fit"
     done = _begun(output, work, job, trainer, overwrite)
@@ -115,9 +126,10 @@ def fit(
         return done
     made = work / "made"  # one that was there stays until the new one is whole
     with trainer.running(work, tensorboard=config.tensorboard):
-        fitted = _train(trainer, data.known, folds, made)
+        fitted = (_teach if config.objective == "taught" else _train)(trainer, data, config, folds, made)
     reader = _calibrated(trainer, fitted, data, config, name or output.resolve().name, made)
     evidence, measured = measure(reader, data, fitted.out_of_fold, _SCORED_BY)
+    measured |= _by_source(reader, data, fitted)
     if trainer.ranks.main:
         provenance = _provenance(job, trainer, fitted, data, config, folds) | measured | made_with(*_PACKAGES)
         seen = data.likeness()
@@ -141,6 +153,8 @@ class _Fitted:
         steps: of that text encoder, the median of the folds' best.
         captions: what its training reports of captions.
         seconds: of all trainings.
+        adapter: objective ``taught``.
+        strangers: of each source what the others taught, objective ``taught`` with several.
     """
 
     out_of_fold: Float64s
@@ -149,6 +163,16 @@ class _Fitted:
     steps: int
     captions: dict[str, Any] | None
     seconds: float
+    adapter: Adapter | None = None
+    strangers: tuple[Stranger, ...] = ()
+
+
+def _learnt_from(data: Data, config: FitConfig) -> tuple[Float32s, Int8s]:
+    """What the text encoder learns from: templates with labels, or directions, one an attribute, not yet known."""
+    if config.objective != "taught":
+        return data.known.templates.vectors, data.known.labels
+    own = np.where(np.eye(len(NAMES)) > 0, 1, -1).astype(np.int8)
+    return np.eye(len(NAMES), HIDDEN, dtype=np.float32), own
 
 
 def _job(config: FitConfig, data: Data, trainer: Trainer, check: dict[str, Any] | None) -> dict[str, Any]:
@@ -211,38 +235,100 @@ def _begun(
     return None
 
 
-def _train(trainer: Trainer, known: Labelled, folds: int, made: Path) -> _Fitted:
-    """Trains on the folds, then on all persons; writes the text encoder into ``made``."""
-    out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
-    steps = int(np.median(best_steps))
-    trained = trainer.train("all identities", np.arange(len(known.labels)), None, steps)
+def _teach(trainer: Trainer, data: Data, config: FitConfig, folds: int, made: Path) -> _Fitted:
+    """Trains readouts, on the folds and on all persons, then the text encoder on the latter's directions."""
+    started, known, seed = time.time(), data.known, trainer.config.seed
+    vectors, labels, people = known.templates.vectors, known.labels, known.templates.identities
+    whitening = choose_whitening(vectors, labels, data.source_of, people, seed)
+    fold_of = identity_folds(people, folds, seed)
+    tell = trainer.tell
+    out_of_fold = cross_fitted(vectors, labels, data.source_of, fold_of, whitening, seed, tell)
+    strangers = train_strangers(data, whitening, config.error_rate, seed)
+    readout = train_readout(vectors, labels, data.source_of, whitening, seed)
+    trainer.units = readout.directions
+    spent = time.time() - started
+    trained = trainer.train("text encoder", np.arange(len(NAMES)), None, trainer.config.steps)
+    align_projection(trained.text_encoder, trainer.language.prompts, readout.directions)
+    positive, negative = _written(trainer, trained, made)
+    return _Fitted(
+        out_of_fold, positive, negative, trained.step, trained.report, spent + trained.seconds,
+        readout.adapter, strangers,
+    )  # fmt: skip
+
+
+def _written(trainer: Trainer, trained: Trained, made: Path) -> tuple[Float32s, Float32s]:
+    """The prompts' vectors of a trained text encoder, which is written into ``made``."""
     positive, negative = trainer.prompt_vectors(trained.text_encoder)
     if trainer.ranks.main:
         sentences = [prompts(row)[0] for row in ATTRIBUTES]
         export_text_encoder(trained.text_encoder, trainer.language.tokenizer, made, sentences)
+    return positive, negative
+
+
+def _by_source(reader: Interpreter, data: Data, fitted: _Fitted) -> dict[str, Any]:
+    """What the provenance says of each source: ``abroad``, read by what the others taught, and ``at_home``."""
+    if reader.places is None:
+        return {}
+    told: dict[str, Any] = {}
+    if fitted.strangers:
+        read = [
+            (one.readout.score(faces_to_measure(source).templates.vectors), one.calibration)
+            for source, one in zip(data.sources, fitted.strangers, strict=True)
+        ]
+        told["abroad"] = figures(data, read, reader.error_rate)
+    scores = [
+        fitted.out_of_fold[data.source_of == number]
+        if source.checked is None
+        else reader.score(source.checked.templates.vectors).astype(np.float64)
+        for number, source in enumerate(data.sources)
+    ]
+    at_home = list(zip(scores, reader.places.calibrations, strict=True))
+    return told | {"at_home": figures(data, at_home, reader.error_rate)}
+
+
+def _train(trainer: Trainer, data: Data, _: FitConfig, folds: int, made: Path) -> _Fitted:
+    """Trains on the folds, then on all persons; writes the text encoder into ``made``."""
+    known = data.known
+    out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
+    steps = int(np.median(best_steps))
+    trained = trainer.train("all identities", np.arange(len(known.labels)), None, steps)
+    positive, negative = _written(trainer, trained, made)
     return _Fitted(out_of_fold, positive, negative, steps, trained.report, seconds + trained.seconds)
 
 
 def _calibrated(
     trainer: Trainer, fitted: _Fitted, data: Data, config: FitConfig, name: str, folder: Path
 ) -> Interpreter:
-    known = data.known
+    known, places = data.known, None
+    if fitted.adapter is None:
+        calibration = calibrate(
+            fitted.out_of_fold, known.labels, config.error_rate, known.templates.identities
+        )
+    else:
+        places, calibration = calibrate_places(data, fitted.out_of_fold, fitted.strangers, config.error_rate)
     return Interpreter(
         name=name,
         encoder=data.encoder,
         attributes=NAMES,
         positive=fitted.positive,
         negative=fitted.negative,
-        centre=trainer.centre(np.arange(len(known.labels))),
-        calibration=calibrate(
-            fitted.out_of_fold, known.labels, config.error_rate, known.templates.identities
-        ),
+        centre=_centre(trainer, known),
+        calibration=calibration,
+        adapter=fitted.adapter,
+        places=places,
         evidence=(),
         error_rate=config.error_rate,
         known_words=OBJECTIVES[config.objective].reading.words(),
         provenance={},
         folder=folder,
     )
+
+
+def _centre(trainer: Trainer, known: Labelled) -> Float32s:
+    """(d,) mean unit template, zeros where templates are read uncentred or by an adapter, which has it inside."""
+    if not trainer.objective.reading.centred:
+        return np.zeros(known.templates.vectors.shape[1], dtype=np.float32)
+    return trainer.centre(np.arange(len(known.labels)))
 
 
 def _overall(progress: Progress, trainings: int, steps: int) -> Progress:

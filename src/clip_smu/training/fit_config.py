@@ -21,7 +21,8 @@ class FitConfig:
     """Settings of one fit. ``None`` stands for the objective's own default (`clip_smu.training.objectives.OBJECTIVES`).
 
     Attributes:
-        objective: ``attribute``, ``multipositive``, or ``clip``, the paper's; see :mod:`clip_smu.training.losses`.
+        objective: ``taught`` (:mod:`clip_smu.training.readout`), ``attribute``, ``multipositive``, or ``clip``, the
+            paper's; see :mod:`clip_smu.training.losses`.
         text_encoder: ``mini``, trained from scratch, or a CLIP: its name on the Hugging Face Hub
             (``openai/clip-vit-base-patch32``) or a folder in transformers' form.
         size: of the text encoder ``mini``.

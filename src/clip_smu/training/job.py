@@ -80,8 +80,11 @@ def judge(
     reader: TemplateReader, scores: Float64s, faces: Labelled, source: str
 ) -> tuple[tuple[Evidence, ...], dict[str, Any]]:
     """Evidence of (N, 47) scores of labelled faces by a reader's calibration."""
-    evidence = gather_evidence(reader.calibration, scores, faces.labels, faces.templates.identities)
-    verdicts = verdict_errors(reader.calibration, scores, faces.labels, reader.error_rate)
+    coherent = reader.places is not None
+    evidence = gather_evidence(
+        reader.calibration, scores, faces.labels, faces.templates.identities, coherent=coherent
+    )
+    verdicts = verdict_errors(reader.calibration, scores, faces.labels, reader.error_rate, coherent=coherent)
     return evidence, {"evidence_from": source, "verdicts": verdicts}
 
 

@@ -81,6 +81,20 @@ def _multipositive(vectors: Tensor, batch: Batch, parameters: Mapping[str, Tenso
     return multipositive_loss(batch.templates, vectors, parameters["t"], batch.targets)
 
 
+def _taught(vectors: Tensor, batch: Batch, _: Mapping[str, Tensor]) -> Tensor:
+    """Positive prompts at their attribute's direction, negative ones opposite; directions of zeros take no part."""
+    positive, negative = vectors.reshape(2, len(NAMES), -1, vectors.shape[1])  # (K, P, H) each
+    aims = batch.templates[:, None]  # (K, 1, H)
+    apart = 2 - ((positive - negative) * aims).sum(dim=2)
+    learnt = (aims * aims).sum(dim=2) > 0
+    loss: Tensor = (apart * learnt).sum() / (learnt.sum() * apart.shape[1]).clamp(min=1)
+    return loss
+
+
+def _nothing(_: int) -> dict[str, nn.Parameter]:
+    return {}
+
+
 def _scale_and_bias(attributes: int) -> dict[str, nn.Parameter]:
     return {
         "log_scale": nn.Parameter(torch.full((attributes,), math.log(_FIRST_SCALE))),
@@ -117,9 +131,14 @@ def _paper_words() -> frozenset[str]:
 
 _LIMITS = {"t": (-math.inf, HIGHEST_T)}
 _BOTH_SIDES = Reading(prompts, vocabulary, contrast=True, centred=True)
+_BOTH_SIDES_ADAPTED = Reading(prompts, vocabulary, contrast=True, centred=False)
 _AS_THE_PAPER = Reading(_paper_prompt, _paper_words, contrast=False, centred=False)
 
 OBJECTIVES: dict[str, Objective] = {
+    "taught": Objective(
+        prompt_batches, _taught, _nothing, {}, 1.0, _warm_cosine, _BOTH_SIDES_ADAPTED,
+        steps=700, batch_size=2048, batch_size_clip=2048, folds=3, weight_decay=0.01, learning_rate=2e-3,
+    ),
     "attribute": Objective(
         prompt_batches, _attribute, _scale_and_bias, {}, 10.0, _warm_cosine, _BOTH_SIDES,
         steps=500, batch_size=2048, batch_size_clip=2048, folds=5, weight_decay=0.01, learning_rate=1e-3,

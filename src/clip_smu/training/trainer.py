@@ -93,7 +93,7 @@ class Trainer:
         self.language = learn_language(
             config.text_encoder, self.new_text_encoder().context, self.objective.reading
         )
-        self._progress = progress or (lambda *_: None)
+        self.tell = progress or (lambda *_: None)
         self._work, self.curves = output, Curves(output)
 
     @contextlib.contextmanager
@@ -159,10 +159,10 @@ class Trainer:
             if self.ranks.main and (checkpoint.due() or last or state.waited >= config.patience):
                 self.curves.write()
                 checkpoint.save()
-            self._progress(stage, state.step, steps)
+            self.tell(stage, state.step, steps)
         if self.ranks.main:
             self.curves.write()
-        self._progress(stage, steps, steps)
+        self.tell(stage, steps, steps)
         report = {"captions": state.captions, "shortened": state.shortened, **sampler.report}
         if state.best is None:
             return Trained(learner.text_encoder.cpu(), state.step, report, state.seconds)
