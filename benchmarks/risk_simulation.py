@@ -25,13 +25,14 @@ from scipy import stats
 from clip_smu.arrays import Float64s
 from clip_smu.metrics.risk_control import p_value, threshold_grid
 
-KINDS = {  # photos of a person; shares of the variance; how much worse persons of many photos are
+KINDS = {  # photos of a person; shares of the variance; how much worse the famous are; how overconfident
     "one photo": {"photos": "one", "person": 0.1, "attribute": 0.3},
     "CelebA-like": {"photos": "few", "person": 0.1, "attribute": 0.4},
     "LFW-like": {"photos": "heavy", "person": 0.02, "attribute": 0.4},
     "heavy": {"photos": "heavy", "person": 0.1, "attribute": 0.4},
     "heavy, all photos alike": {"photos": "heavy", "person": 0.3, "attribute": 0.7},
     "heavy, the famous worse": {"photos": "heavy", "person": 0.05, "attribute": 0.4, "famous": 0.04},
+    "heavy, overconfident": {"photos": "heavy", "person": 0.1, "attribute": 0.4, "over": 1.6},
     "one attribute": {"photos": "few", "person": 0.1, "attribute": 0.7, "attributes": 1},
 }
 LEVEL, LEAST, RESAMPLES = 0.95, 0.55, 200
@@ -43,10 +44,11 @@ def population(
     person: float,
     attribute: float,
     famous: float = 0.0,
+    over: float = 1.0,
     attributes: int = 33,
     persons: int = 20_000,
 ) -> Sums:
-    """Calibrated confidences; errors by a Gaussian copula, so that a verdict of confidence c is wrong in 1 - c."""
+    """Errors by a Gaussian copula, so that a verdict of log odds z is wrong in ``1 / (1 + exp(z / over))``."""
     rng, grid = np.random.default_rng(0), threshold_grid(LEAST)
     n = {
         "one": np.ones(persons, dtype=int),
@@ -59,7 +61,7 @@ def population(
         odds = 1.6 * np.abs(ease)
         luck = math.sqrt(person) * rng.normal() + math.sqrt(attribute) * rng.normal(size=attributes)
         luck = luck + math.sqrt(1 - person - attribute) * rng.normal(size=odds.shape)
-        slips = luck - famous * math.log(faces) < stats.norm.ppf(1 / (1 + np.exp(odds)))
+        slips = luck - famous * math.log(faces) < stats.norm.ppf(1 / (1 + np.exp(odds / over)))
         at = np.searchsorted(-grid, -1 / (1 + np.exp(-odds)), side="left").ravel()
         asserted[i] = np.bincount(at, minlength=len(grid) + 1)[:-1]
         wrong[i] = np.bincount(at, slips.ravel(), minlength=len(grid) + 1)[:-1]

@@ -228,7 +228,7 @@ def test_the_promise_holds_for_new_persons(over: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("persons", "rate", "over"), [(100, 0.2, 1), (400, 0.1, 1), (400, 0.1, 1.6), (4000, 0.05, 1)]
+    ("persons", "rate", "over"), [(100, 0.2, 1.6), (400, 0.1, 1), (400, 0.1, 1.6), (4000, 0.05, 1)]
 )
 def test_the_promise_holds_in_1000_redraws(persons: int, rate: float, over: float) -> None:
     held, some = holds(1000, persons, rate, over)
