@@ -133,3 +133,13 @@ def test_too_few_persons_are_refused(made: Interpreter, tmp_path: Path) -> None:
     )
     with pytest.raises(LabelError, match="at least 64 persons, found 20"):
         recalibrate(made, faces, few, tmp_path / "few")
+
+
+def test_one_source_alone_is_cautious_elsewhere(tmp_path: Path) -> None:
+    faces, labels = place(1, 0.0)
+    small = FitConfig(objective="taught", size=EncoderSize(96, 1, 2), steps=10, folds=2)
+    made = fit(faces, labels, tmp_path / "it", config=small)
+    assert made.places is not None
+    assert [home.name for home in made.places.homes] == ["training faces"]
+    assert made.calibration.encoded_at.min() >= 0.98
+    assert "abroad" not in made.provenance

@@ -51,7 +51,8 @@ class Interpreter(TemplateReader):
 
         positive, negative: (K, d) float32 text embeddings of the prompts, rows of norm 1; negative is zeros where
             attributes are read by their positive prompts alone.
-        centre: (d,) float32, mean of the training faces' unit templates; zeros where they are read uncentred.
+        centre: (d,) float32, mean of the training faces' unit templates; zeros where they are read uncentred. Adapters
+            do not use it.
         known_words: words that the text encoder was trained on.
         adapter: from templates to the space of the text encoder's sentences, of ``width`` numbers; ``None``: templates
             lie there themselves.
@@ -231,7 +232,7 @@ def _nothing_read(scores: Float32s) -> list[bool]:
 
 
 def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
-    """Loads an interpreter: one that ships with the package (``dlib-lfw``) or a folder.
+    """Loads an interpreter: one that ships with the package (``dlib-lfw``, ``dlib-faces``) or a folder.
 
     Raises:
         InterpreterError: no such interpreter, or its folder is incomplete.

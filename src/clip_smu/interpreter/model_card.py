@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from clip_smu.encoders.kept_check import in_words, kept_check
 from clip_smu.interpreter.interpreter import Interpreter
@@ -26,7 +27,7 @@ clip-smu interpret PHOTO --method {name}
 
 **The labels it was trained and measured on are machine-made** unless you gave it others: a figure below says how
 well the reading agrees with those labels. A reading is what a *template* gives away, not a fact about a person.
-
+{places}
 ## How it was made
 - trained on {faces} faces of {persons} persons; left out: {left_out}
 - evidence from {evidence_from}
@@ -55,6 +56,18 @@ in many places (in the EU by the GDPR and the AI Act); this is a tool for measur
 """
 
 
+_PLACES = """
+## What it promises, and what was found
+At most {rate:.0%} of the verdicts wrong. Faces from anywhere, and single ones, are read with caution (*away*); a batch of 50 or
+more that looks like one of the data sets below is read as calibrated there (*at home*). Persons of these faces were not
+learnt from.
+
+| faces | number | mean AUC | wrong | of *encoded* | of *not encoded* | verdicts | calibration error |
+|---|---|---|---|---|---|---|---|
+{rows}
+"""
+
+
 def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     """Writes README.md of an interpreter whose evidence and provenance are filled in."""
     made = interpreter.provenance
@@ -69,6 +82,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     text = _TEXT.format(
         name=interpreter.name,
         encoder=interpreter.encoder,
+        places=_places(made),
         dim=interpreter.dim,
         objective=made["objective"],
         **{key: made["trained_on"][key] for key in ("faces", "persons")},
@@ -95,6 +109,24 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _places(made: dict[str, Any]) -> str:
+    """What it reached away from home, first, and at home; nothing where it has no homes."""
+    if "at_home" not in made:
+        return ""
+    parts = [
+        ("away: read by what the other data sets taught", made.get("abroad") or {}),
+        ("at home", made["at_home"]),
+    ]
+    rows = "\n".join(
+        f"| {name}, {where} | {row['faces']} | {_number(row['auc'])} | {_percent(row['error'])} | "
+        f"{_percent(row['green_error'])} | {_percent(row['red_error'])} | {_percent(row['coverage'])} | "
+        f"{_number(row['ece_pooled'])} |"
+        for where, told in parts
+        for name, row in told.items()
+    )
+    return _PLACES.format(rate=made["verdicts"]["chosen_error_rate"], rows=rows)
 
 
 def _left_out(trained_on: dict[str, int]) -> str:

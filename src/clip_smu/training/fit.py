@@ -325,10 +325,12 @@ def _calibrated(
 
 
 def _centre(trainer: Trainer, known: Labelled) -> Float32s:
-    """(d,) mean unit template, zeros where templates are read uncentred or by an adapter, which has it inside."""
-    if not trainer.objective.reading.centred:
-        return np.zeros(known.templates.vectors.shape[1], dtype=np.float32)
-    return trainer.centre(np.arange(len(known.labels)))
+    """(d,) mean unit template; zeros where templates are read uncentred. An adapter has one of its own inside."""
+    if trainer.config.objective != "taught":
+        return trainer.centre(np.arange(len(known.labels)))
+    vectors = known.templates.vectors
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(units.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def _overall(progress: Progress, trainings: int, steps: int) -> Progress:

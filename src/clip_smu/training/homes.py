@@ -72,7 +72,7 @@ def abroad_of(data: Data, strangers: Sequence[Stranger]) -> tuple[Abroad, ...]:
             np.where(stranger.calibration.slope > 0, source.known.labels, 0).astype(np.int8),
             source.known.templates.identities,
         )
-        for source, stranger in zip(data.sources, strangers, strict=True)
+        for source, stranger in zip(data.sources, strangers, strict=bool(strangers))
     )
 
 

@@ -76,7 +76,7 @@ class _CaptionVectors:
     """Vectors of the captions of attribute sets, each encoded once; NaN for one that is too long to be read."""
 
     def __init__(self, interpreter: Interpreter) -> None:
-        self._encoder, self._dim = interpreter.text_encoder, interpreter.dim
+        self._encoder, self._dim = interpreter.text_encoder, interpreter.positive.shape[1]
         self._known: dict[str, Float32s] = {}
 
     def of(self, sets: Sequence[Bools]) -> Float32s:
@@ -98,7 +98,9 @@ class _CaptionVectors:
 
 
 def _centred(interpreter: Interpreter, vectors: Float32s) -> Float32s:
-    """(N, d) unit templates less the interpreter's centre, made unit again: what it takes cosines with."""
+    """(N, H) what it takes cosines with: adapted templates, or unit ones less its centre, made unit again."""
+    if interpreter.adapter is not None:
+        return interpreter.adapter(vectors)
     moved = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) - interpreter.centre
     length = np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-6)
     return np.asarray(moved / length, dtype=np.float32)
