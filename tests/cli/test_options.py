@@ -124,7 +124,14 @@ def test_ctrl_c_while_the_command_line_is_loaded_is_silent() -> None:
         "sys.meta_path.insert(0, Finder())\n"
         "from clip_smu.__main__ import main\nmain()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # the background of a shell ignores it
+    )
     assert done.returncode == -signal.SIGINT
     assert not done.stderr
 

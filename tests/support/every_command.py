@@ -14,7 +14,7 @@ from clip_smu import cli
 from faces import toy_card, toy_data
 from no_internet import forbid_internet
 
-FACES = 240
+FACES = 280
 QUICK = ("--steps", "1", "--folds", "2", "--batch-size", "8")
 PLAN = """
 name = "watched"
@@ -58,6 +58,7 @@ def commands(folder: Path) -> dict[str, list[list[str]]]:
         "labels prepare": [[templates, "--labels", labels, "-o", f"{f}/kept.txt"]],
         "labels doubt": [[templates, "--labels", labels, "--train", train, "-o", f"{f}/doubt.csv"]],
         "fit": [[templates, *split, "-o", f"{f}/it", "--objective", "clip", *QUICK]],
+        "calibrate": [[f"{f}/it", templates, "--labels", labels, "-o", f"{f}/home"]],
         "probe": [[templates, *split, "-o", f"{f}/probe", "--folds", "2"]],
         "zero-shot": [["--text-encoder", f"{shipped}/text_encoder.onnx", "-o", f"{f}/zero", "-e", "dlib"]],
         "interpret": [[templates, "-m", f"{f}/it"], [templates, "-m", f"{f}/it", "-o", f"{f}/readings"]],
