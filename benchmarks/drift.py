@@ -2,30 +2,31 @@
 
     python benchmarks/drift.py --home LFW=TEMPLATES,LABELS.csv,TRAIN --home CelebA=TEMPLATES,LABELS.csv,TRAIN
 
-The persons of each list are dealt in three: one part of all homes trains a reader (ridge regression of the labels,
-which any encoder's templates have), one is the home, one is read as strangers to it. A row of the table: of ``--draws``
-batches of so many faces, drawn by photo from the persons of the third part, or person by person until there are enough,
-over ``--deals`` deals. Bars: the same home away in at most 1 %, the other away in at least 99 % from 100 faces on.
+The persons of each list are dealt in three: one part is the home, one is read as strangers to it; the third and the
+home give the attributes' axes, as in a fit. A row of the table: of ``--draws`` batches of so many faces, drawn by photo
+from the persons of the strangers, or person by person until there are enough, over ``--deals`` deals. Bars: the same
+home away in at most 1 %, the other away in at least 99 % from 100 faces on.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from clip_smu import read_templates
+from clip_smu.interpreter.axes import attribute_axes
 from clip_smu.interpreter.drift import Drift, find_home
 from clip_smu.interpreter.home import Home, measure_home
+from clip_smu.interpreter.places import marks
 from clip_smu.labels.join import join
 from clip_smu.labels.lists import read_list
 from clip_smu.labels.reading import read_labels
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.words.attributes import NAMES
-
-RIDGE = 1e-2  # of the templates' total variance
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,6 @@ class Faces:
 def faces_of(templates: str, labels: str, part: str) -> Faces:
     joined = join(read_templates(templates), read_labels(labels), read_list(part))
     return Faces(joined.templates.vectors, joined.labels, np.array(joined.templates.identities))
-
-
-def reader(parts: list[Faces]) -> Callable[[np.ndarray], np.ndarray]:
-    """Scores by ridge regression of the labels, 0 in the middle."""
-    unit = [part.vectors / np.linalg.norm(part.vectors, axis=1, keepdims=True) for part in parts]
-    x, y = np.vstack(unit), np.vstack([part.labels for part in parts]).astype(float)
-    centre = x.mean(axis=0)
-    gram = (x - centre).T @ (x - centre)
-    weights = np.linalg.solve(
-        gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), (x - centre).T @ y
-    )
-    return lambda vectors: (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) - centre) @ weights
 
 
 def by_person(people: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -130,7 +119,11 @@ def main() -> None:
     for deal in range(options.deals):
         rng = np.random.default_rng(deal)
         folds = {name: identity_folds(faces.people.tolist(), 3, deal) for name, faces in homes.items()}
-        score = reader([faces.of(folds[name] == 0) for name, faces in homes.items()])
+        taught = [faces.of(folds[name] != 2) for name, faces in homes.items()]
+        axes = attribute_axes(
+            *(np.vstack([getattr(one, what) for one in taught]) for what in ("vectors", "labels"))
+        )
+        score = partial(marks, axes=axes)
 
         def measured(name: str, faces: Faces) -> Home:
             return measure_home(name, faces.vectors, score(faces.vectors), faces.people.tolist())  # noqa: B023

@@ -110,6 +110,11 @@ def interpreter(data: bytes, folder: Path) -> None:
     made = load_reader(folder)
     made.check_templates(None, made.dim)
     made.read(np.ones((2, made.dim), dtype=np.float32))
+    faces = np.random.default_rng(0).normal(
+        2, 1, (60, min(made.dim, 512))
+    )  # enough to ask where they are from
+    if faces.shape[1] == made.dim:
+        made.for_batch(faces.astype(np.float32))[0].read(faces.astype(np.float32))
     if isinstance(made, Interpreter):
         read = made.interpret(np.ones((1, made.dim)))[0]
         assert isinstance(read.sentence, str)

@@ -7,6 +7,7 @@ import json
 import struct
 import tarfile
 import tempfile
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from PIL import Image
 
 from clip_smu.encoders.card_files import card_toml
 from clip_smu.encoders.locate import card
+from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.evidence import Evidence
+from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.interpreter import Interpreter
+from clip_smu.interpreter.places import Places, marks
 from clip_smu.interpreter.probe import Probe
 from clip_smu.labels.labels import Labels
 from clip_smu.labels.writing import write_labels
@@ -58,8 +62,6 @@ def _templates(folder: Path) -> list[bytes]:
     npy, npz, bare = io.BytesIO(), io.BytesIO(), io.BytesIO()
     np.save(npy, vectors)
     np.savez(npz, template=vectors, image=np.array(images))
-    from dataclasses import replace
-
     save_templates(folder / "t.parquet", vectors, images, replace(card("dlib"), name="toy", dim=_FEW))
     columns = {"image": images, "embedding": pa.array(vectors.tolist(), pa.list_(pa.float32()))}
     pq.write_table(pa.table(columns), bare)
@@ -98,7 +100,7 @@ def _interpreter(folder: Path) -> list[bytes]:
     calibration = Calibration(4 * flat, 0 * flat, 0.8 * flat, 0.3 * flat)
     origin = {"objective": "attribute", "trained_on": {"faces": 4, "persons": 4}, "verdicts": {"error": 0.1}}
     nothing, one = np.zeros(_FEW, np.float32), np.ones(_FEW, np.float32)
-    Interpreter(
+    plain = Interpreter(
         name="toy",
         encoder="toy",
         attributes=NAMES,
@@ -110,7 +112,15 @@ def _interpreter(folder: Path) -> list[bytes]:
         error_rate=0.1,
         known_words=frozenset({"hat"}),
         provenance=origin,
-    ).save(folder)
+    )
+    plain.save(folder)
+    faces = rng.normal(size=(80, _FEW)).astype(np.float32) + 2
+    axes = rng.normal(size=(_FEW, 47)).astype(np.float32)
+    home = measure_home("a", faces, marks(faces, axes), [f"p{row}" for row in range(80)])
+    at_home = folder / "homes"
+    at_home.mkdir()
+    adapter = Adapter(rng.normal(size=(_FEW, _FEW)).astype(np.float32), nothing)
+    replace(plain, adapter=adapter, places=Places((home,), (calibration,), axes)).save(at_home)
     layers = ((positive.T.copy(), np.zeros(47, np.float32)),)
     Probe(
         name="toy",
@@ -128,6 +138,7 @@ def _interpreter(folder: Path) -> list[bytes]:
     made = []
     for first, manifest, tensors in (
         (b"I", "interpreter.json", "prompts.safetensors"),
+        (b"I", "homes/interpreter.json", "homes/prompts.safetensors"),
         (b"P", "probe.json", "weights.safetensors"),
     ):
         values = json.loads((folder / manifest).read_text())

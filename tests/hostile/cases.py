@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 Arguments = list[Any]
-SHIPPED = "dlib-lfw"
+SHIPPED, AT_HOME = "dlib-lfw", "dlib-faces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _kit(folder: Path, source: Path | None) -> Path:
     (part,) = (folder / "one").glob("part-*.parquet")
     real = np.array(pq.read_table(part)["template"].to_pylist()[0], dtype=np.float32)
     rng = np.random.default_rng(0)
-    rows = 240
+    rows = 280
     vectors = (real + 0.004 * rng.normal(size=(rows, len(real)))).astype(np.float32)
     np.save(folder / "t.npy", vectors)
     names = [f"p{row // 4}/{row}.jpg" for row in range(rows)]
@@ -128,6 +128,8 @@ def _kit(folder: Path, source: Path | None) -> Path:
     import clip_smu
 
     shutil.copytree(Path(clip_smu.__file__).parent / "data" / SHIPPED, folder / "it")
+    if (with_homes := Path(clip_smu.__file__).parent / "data" / AT_HOME).is_dir():
+        shutil.copytree(with_homes, folder / "homes")
     if source is not None:
         shutil.rmtree(folder / "it")
         shutil.copytree(source / "clip_smu" / "data" / SHIPPED, folder / "it")
@@ -178,6 +180,7 @@ def _json_cases(kit: Path) -> Iterator[Case]:
     rng = np.random.default_rng(1)
     sources = (
         ("interpreter.json", "it/interpreter.json", ("interpret", "T", "-m", "it", "--evidence", "--top", "1"), 150),
+        ("interpreter.json, homes", "homes/interpreter.json", ("interpret", "T", "-m", "homes", "-o", "r"), 100),
         ("interpreter.json, report", "it/interpreter.json", ("report", "it", "-o", "r.html"), 60),
         ("probe.json", "probe/probe.json", ("captions", "T", "-m", "probe", "-o", "c.csv"), 70),
         ("evaluation.json", "evaluation/evaluation.json", ("report", "evaluation", "-o", "r.html"), 60),
@@ -488,6 +491,7 @@ def _output_cases(kit: Path) -> Iterator[Case]:
         ("probe", "T", "-l", "L", "--folds", "2", "-o"),
         ("fit", "T", "-l", "L", "--steps", "1", "--folds", "2", "-o"),
         ("evaluate", SHIPPED, "-t", "T", "-l", "L", "--rounds", "40", "-o"),
+        ("calibrate", AT_HOME, "T", "-l", "L", "-o"),
         ("confounds", kit / "evaluation", "-m", "probe", "-o"),
         ("erase", "Male", "T", "-l", "L", "--train", "A", "--test", "B", "-o"),
         ("captions", "T", "-o"),

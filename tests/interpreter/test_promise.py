@@ -74,22 +74,35 @@ def test_one_source_alone_is_cautious_away_and_a_moved_base_rate_keeps_the_promi
     assert wrong_of(away, moved_scores, moved_labels)[1] <= 0.15
 
 
-def test_a_side_that_failed_abroad_is_never_asserted() -> None:
+@pytest.mark.parametrize(("wrong", "asserted"), [(4, False), (0, True)])
+def test_a_side_that_failed_abroad_is_never_asserted(wrong: int, asserted: bool) -> None:
+    """Though all verdicts together would keep their rate: those of another attribute are right, and many."""
     scores, labels, people = made_up(3000)
     source = np.repeat([0, 1], 1500)
-    smiling = INDEX["Smiling"]
+    smiling, chubby = INDEX["Smiling"], INDEX["Chubby"]
     p = np.full((1500, K), 0.5, np.float32)
-    p[:, smiling] = 0.995  # sure, and wrong in four of ten
+    p[:, [smiling, chubby]] = 0.995  # sure
     taken = np.zeros((1500, K), np.int8)
-    taken[:, smiling] = np.where(np.arange(1500) % 10 < 4, -1, 1)
+    taken[:, chubby] = 1
+    taken[::20, smiling] = np.where(np.arange(75) % 10 < wrong, -1, 1)
     abroad = [Abroad(name, p, taken, people[:1500]) for name in ("a", "b")]
     homes = [calibrate_home(scores[:1500], labels[:1500], people[:1500], 0.1)] * 2
     away = calibrate_away(scores, labels, source, homes, abroad, 0.1)
-    assert away.encoded_at[smiling] == NEVER
-    fine = taken.copy()
-    fine[:, smiling] = np.where(np.arange(1500) % 50 == 0, -1, 1)
-    abroad = [Abroad(name, p, fine, people[:1500]) for name in ("a", "b")]
-    assert calibrate_away(scores, labels, source, homes, abroad, 0.1).encoded_at[smiling] < 1
+    assert away.encoded_at[chubby] < 1
+    assert (away.encoded_at[smiling] < 1) == asserted
+
+
+def test_away_all_verdicts_together_keep_their_rate_in_each_source() -> None:
+    """Each attribute alone wrong in one of ten: too many for a share of the rate, and with few persons not surely."""
+    scores, labels, people = made_up(3000)
+    p = np.full((60, K), 0.5, np.float32)
+    p[:, INDEX["Chubby"]] = 0.995
+    taken = np.zeros((60, K), np.int8)
+    taken[:, INDEX["Chubby"]] = np.where(np.arange(60) % 15 == 0, -1, 1)  # 4 of 60: no bound of 10 % at 95 %
+    abroad = [Abroad(name, p, taken, [f"p{n}" for n in range(60)]) for name in ("a", "b")]
+    homes = [calibrate_home(scores[:1500], labels[:1500], people[:1500], 0.1)] * 2
+    away = calibrate_away(scores, labels, np.repeat([0, 1], 1500), homes, abroad, 0.1)
+    assert (away.encoded_at == NEVER).all()
 
 
 def test_sources_weigh_the_same_away() -> None:

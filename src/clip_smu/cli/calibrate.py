@@ -19,9 +19,6 @@ def calibrate(
     output: Annotated[Path, output_option("Folder for the new interpreter.")],
     only: Only = None,
     name: Annotated[str, typer.Option(help="What the new home is called.")] = "here",
-    error_rate: Annotated[
-        float | None, typer.Option(help="Share of wrong verdicts to promise; default, the interpreter's.")
-    ] = None,
     column: Column = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -33,7 +30,7 @@ def calibrate(
 
     made = recalibrate(
         interpreter, store(templates, column), labels, output,
-        only=only, name=name, error_rate=error_rate, overwrite=overwrite,
+        only=only, name=name, overwrite=overwrite,
     )  # fmt: skip
     told = made.provenance["recalibrated"][name]
     write(f"{made.name} is at home in {name}: {told['faces']} faces of {told['persons']} persons")

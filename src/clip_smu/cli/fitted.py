@@ -37,6 +37,13 @@ def write_fitted(
         f"coverage {_figure(verdicts['coverage'], '.1%')}, "
         f"calibration error {_figure(verdicts['ece_pooled'], '.3f')}; written to {output}"
     )
+    for what, part in (("away, taught by the other data sets", "abroad"), ("at home", "at_home")):
+        for source, row in (provenance.get(part) or {}).items():
+            write(
+                f"  {source} {what}: mean AUC {_figure(row['auc'], '.4f')}, wrong {_figure(row['error'], '.1%')} "
+                f"(encoded {_figure(row['green_error'], '.1%')}, not encoded {_figure(row['red_error'], '.1%')}), "
+                f"coverage {_figure(row['coverage'], '.1%')}"
+            )
     for part in ("trained_on", "calibrated_on"):
         if said := (provenance.get(part) or {}).get("notes"):
             note(said)

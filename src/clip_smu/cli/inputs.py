@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some faces: names (image, face) and (N, d) vectors; and inputs that gave nothing."""
+    """Some faces: names (image, face) and (N, d) vectors; and inputs that gave nothing.
+
+    ``begins``: the first of a store of templates, or a photo.
+    """
 
     names: list[tuple[str, int]]
     vectors: Float32s
     rejected: list[tuple[str, ClipSmuError]]
+    begins: bool = True
 
 
 def batches(
@@ -85,7 +89,7 @@ def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[Batc
             refuse_strangers(reader, part.vectors, path)
             note_unguarded(reader)
         names = list(zip(part.images, part.faces.tolist(), strict=True))
-        yield _batch(names, part.vectors, unreadable(reader, part), [])
+        yield replace(_batch(names, part.vectors, unreadable(reader, part), []), begins=number == 0)
 
 
 def note_unguarded(reader: Interpreter) -> None:

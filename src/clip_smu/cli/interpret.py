@@ -85,14 +85,16 @@ def interpret(
         "json" if as_json else "csv" if as_csv else "text"
     ]
     named = asked_by_name(attributes)
-    done = rejected = 0
+    done, rejected, placed = 0, 0, reader
     for batch in batches(reader, inputs, encoder, example, faces, column):
         for image, error in batch.rejected:
             rejected += 1
             tell_rejected(image, error, as_json)
         if len(batch.vectors):
-            read = replace(reader.interpret(batch.vectors, hide=hidden), style=style, named=named)
-            tell_place(read.drift)
+            if batch.begins:
+                placed, drift = reader.for_batch(batch.vectors)
+                tell_place(drift)
+            read = replace(placed.interpret(batch.vectors, hide=hidden), style=style, named=named)
             for (image, face), interpretation in zip(batch.names, read, strict=True):
                 show_face(image, face, interpretation, layout)
                 done += 1
@@ -147,8 +149,9 @@ def tell_place(drift: Drift | None) -> None:
     if drift.home:
         note(f"{drift.faces} faces look like {drift.home}: read as calibrated there")
         return
+    off = f" (most off: {', '.join(drift.shifted)})" if drift.shifted else ""
     note(
-        f"{drift.faces} faces look like none of {', '.join(drift.distances)}: read with caution, as away from "
+        f"{drift.faces} faces look like none of {', '.join(drift.distances)}{off}: read with caution, as away from "
         "home; some hundred labelled ones make it at home there (clip-smu calibrate)"
     )
 

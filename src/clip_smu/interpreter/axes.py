@@ -1,4 +1,4 @@
-"""The directions in which rows of numbers differ most."""
+"""The directions in which rows of numbers differ most, and those along which attributes do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_smu.arrays import Float64s
+from clip_smu.arrays import Float32s, Float64s, Floats, Int8s
 
 _FLAT = 1e-6  # share of the first axis's variance below which there is no axis
 _SAME = 1e-12  # variance of rows that are all one
+_RIDGE = 1e-2  # of the templates' total variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +49,19 @@ def leading_axes(rows: Float64s, most: int, *, scaled: bool = False) -> Axes:
     variances, directions = variances[::-1][:most], directions[:, ::-1][:, :most]
     some = variances > max(_FLAT * variances[0], _SAME)
     return Axes(centre, scale[:, None] * directions[:, some] / np.sqrt(variances[some]))
+
+
+def attribute_axes(vectors: Floats, labels: Int8s) -> Float32s:
+    """(d, K) directions along which the attributes differ: ridge regressions of the labels on unit templates.
+
+    Sums along them stand for scores in the test of homes. A reader's own scores will not do: of faces that it was
+    trained on they lie elsewhere than of new ones; the mean of a linear score hardly does.
+
+    Args:
+        vectors: (N, d) usable templates. labels: (N, K) int8, 1, -1 or 0 (unknown, in the middle).
+    """
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    x = np.asarray(units - units.mean(axis=0), dtype=np.float64)
+    gram = x.T @ x
+    ridge = _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
+    return np.asarray(np.linalg.solve(gram + ridge, x.T @ labels.astype(np.float64)), dtype=np.float32)

@@ -59,8 +59,8 @@ in many places (in the EU by the GDPR and the AI Act); this is a tool for measur
 _PLACES = """
 ## What it promises, and what was found
 At most {rate:.0%} of the verdicts wrong. Faces from anywhere, and single ones, are read with caution (*away*); a batch of 50 or
-more that looks like one of the data sets below is read as calibrated there (*at home*). Persons of these faces were not
-learnt from.
+more that looks like one of the data sets below is read as calibrated there (*at home*). No person of
+these faces was learnt from; figures of faces that calibrated it flatter.
 
 | faces | number | mean AUC | wrong | of *encoded* | of *not encoded* | verdicts | calibration error |
 |---|---|---|---|---|---|---|---|
@@ -113,11 +113,12 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
 
 def _places(made: dict[str, Any]) -> str:
     """What it reached away from home, first, and at home; nothing where it has no homes."""
-    if "at_home" not in made:
+    if not made.get("at_home") and not made.get("recalibrated"):
         return ""
     parts = [
         ("away: read by what the other data sets taught", made.get("abroad") or {}),
-        ("at home", made["at_home"]),
+        ("at home", made.get("at_home") or {}),
+        ("at home, the faces that calibrated it", made.get("recalibrated") or {}),
     ]
     rows = "\n".join(
         f"| {name}, {where} | {row['faces']} | {_number(row['auc'])} | {_percent(row['error'])} | "

@@ -17,8 +17,9 @@ from clip_smu.interpreter.drift import Drift, find_home
 from clip_smu.interpreter.home import Home
 from clip_smu.interpreter.records import BoundsForm
 from clip_smu.interpreter.saved_homes import HomeForm, home_arrays, home_numbers, saved_homes
-from clip_smu.words.attributes import NAMES
+from clip_smu.storage.tensors import real_array
 
+_AXES = "places.axes"  # as it is saved
 BATCH = 50  # faces from which on a batch is asked where it comes from
 
 
@@ -28,27 +29,25 @@ class Places:
 
     Attributes:
         homes: what their faces look like; calibrations: of each, in the same order.
+        axes: (d, K) float32, of the attributes; they take the place of scores where a batch is compared with a home.
     """
 
     homes: tuple[Home, ...]
     calibrations: tuple[Calibration, ...]
+    axes: Float32s
 
-    def find(self, vectors: Float32s) -> tuple[Calibration | None, Drift]:
+    def find(self, vectors: Float32s, attributes: Sequence[str]) -> tuple[Calibration | None, Drift]:
         """The calibration of the home that a batch looks like, if it looks like one; and what was found."""
-        drift = find_home(self.homes, vectors, marks(vectors), least=BATCH)
+        drift = find_home(self.homes, vectors, marks(vectors, self.axes), least=BATCH, attributes=attributes)
         names = [home.name for home in self.homes]
         return (None if drift.home is None else self.calibrations[names.index(drift.home)]), drift
 
 
-def marks(vectors: Float32s) -> Float32s:
-    """(N, 47) projections of unit templates on fixed directions drawn at random: the scores of the test of homes.
-
-    A reader's own scores will not do: of the faces that it was trained on they lie elsewhere than of new ones.
-    """
-    drawn = np.random.default_rng(0).normal(size=(vectors.shape[1], len(NAMES)))
+def marks(vectors: Float32s, axes: Float32s) -> Float32s:
+    """(N, K) sums of unit templates along (d, K) :func:`~clip_smu.interpreter.axes.attribute_axes`."""
     with np.errstate(invalid="ignore", divide="ignore"):
         units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(units @ drawn, dtype=np.float32)
+    return np.asarray(units @ axes, dtype=np.float32)
 
 
 class PlaceForm(msgspec.Struct):
@@ -68,7 +67,7 @@ def place_rows(places: Places) -> list[dict[str, Any]]:
 
 def place_arrays(places: Places | None) -> dict[str, Float32s]:
     """The arrays by name, as they are saved."""
-    return home_arrays(places.homes) if places else {}
+    return {**home_arrays(places.homes), _AXES: places.axes} if places else {}
 
 
 def saved_places(
@@ -88,7 +87,8 @@ def saved_places(
                 f"{len(form.calibration)}"
             )
     homes = saved_homes(arrays, [form.home for form in forms], dim, count, where)
-    return Places(homes, tuple(calibration_of(form.calibration) for form in forms))
+    axes = real_array(arrays, _AXES, (dim, count), where, InterpreterError)
+    return Places(homes, tuple(calibration_of(form.calibration) for form in forms), axes)
 
 
 def bound_rows(calibration: Calibration) -> list[dict[str, float]]:

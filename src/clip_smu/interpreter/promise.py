@@ -75,7 +75,8 @@ def calibrate_home(
 
     Args:
         scores: (N, 47) float. labels: (N, 47) int8, 1, -1 or 0 (unknown, left out). identities: N persons.
-        error_rate: promised, 0 to 0.5. level: with which probability over the draw of persons it holds.
+        error_rate: promised, 0 to 0.5. level: with which probability over the draw of persons each of the three
+            promises (all, *encoded*, *not encoded*) holds by itself.
     """
     slope, intercept = _coherent_platt(scores, labels)
     never = np.full(len(slope), NEVER)
@@ -114,16 +115,16 @@ def calibrate_away(
 ) -> Calibration:
     """Probabilities of all sources together, each weighing the same, and thresholds that held abroad in each of them.
 
-    A side of an attribute that failed in any source (over ``error_rate`` wrong of 20 verdicts or more, read by what the
-    others taught) is never asserted. The least sure of the sources' thresholds is everybody's.
+    Each side of each attribute has a threshold of its own, :func:`_held_everywhere`; how much of the rate it may use up
+    is the last of `SHARES` at which, so surely, all verdicts together and each side keep their rates in every source.
 
     Args:
         scores, labels: (N, 47), as for :func:`calibrate_home`, of all sources. source_of: (N,) from 0.
-        homes: of each source.
+        homes: of each source; only that of one source alone is used.
         abroad: of each source, where there are several; empty for one source alone: then `CAUTION`.
     """
     if not abroad:
-        return _cautious(homes[0], error_rate)
+        return cautious(homes[0], error_rate)
     slope, intercept = _coherent_platt(scores, labels, _alike(labels, source_of))
     bounds = np.full((2, len(NAMES)), NEVER)
     for share in SHARES:
@@ -134,12 +135,15 @@ def calibrate_away(
     return Calibration(slope, intercept, bounds[0], 1 - bounds[1])
 
 
-def _cautious(home: Calibration, error_rate: float) -> Calibration:
+def cautious(home: Calibration, error_rate: float) -> Calibration:
+    """The same probabilities with thresholds of `CAUTION` or stricter; words not asserted by default are not."""
     encoded, not_encoded = _cautious_least(error_rate)
+    never = _never(home.slope)
     return replace(
         home,
-        encoded_at=np.maximum(home.encoded_at, encoded),
-        not_encoded_at=np.minimum(home.not_encoded_at, 1 - not_encoded),
+        encoded_at=np.maximum.reduce([home.encoded_at, np.full_like(home.slope, encoded), never[0]]),
+        not_encoded_at=1
+        - np.maximum.reduce([1 - home.not_encoded_at, np.full_like(home.slope, not_encoded), never[1]]),
     )
 
 

@@ -40,7 +40,7 @@ class TemplateReader(ABC):
         likeness: what templates of the encoder look like; ``None`` where that was not measured: then every row is read.
         places: where it is at home; ``None``: it was calibrated without names of data sets, and ``calibration`` is all.
             Else ``calibration`` is that of faces from anywhere (*away*), and readings never contradict themselves.
-        at: the home whose calibration ``calibration`` is, by :meth:`for_batch`; empty: away.
+        at: the home whose calibration ``calibration`` is, by :meth:`for_batch`; empty: away; ``None``: not asked yet.
     """
 
     what: ClassVar[str]  # "an interpreter"
@@ -57,7 +57,7 @@ class TemplateReader(ABC):
     card: EncoderCard | None = None
     likeness: Likeness | None = None
     places: Places | None = None
-    at: str = ""
+    at: str | None = None
 
     @property
     @abstractmethod
@@ -102,17 +102,18 @@ class TemplateReader(ABC):
     def for_batch(self: Reader, vectors: Float32s) -> tuple[Reader, Drift | None]:
         """This reader with the calibration of the home that a batch of templates looks like, and what was found.
 
-        A batch of fewer than 50 faces, or that looks like no home, is read *away*; ``None``: the reader has no homes.
+        A batch of fewer than 50 faces, or that looks like no home, is read *away*. A reader that was asked stays as it
+        is, so that all parts of a store are read alike; ``None`` then, and where it has no homes.
         """
-        if self.places is None or self.at or not len(vectors):
+        if self.places is None or self.at is not None or not len(vectors):
             return self, None
         good = usable(vectors)
         if self.likeness is not None:
             good[good] = self.likeness.holds(vectors[good])
         batch = np.ascontiguousarray(vectors[good], dtype=np.float32)
-        found, drift = self.places.find(batch)
+        found, drift = self.places.find(batch, self.attributes)
         if found is None or drift.home is None:
-            return self, drift
+            return replace(self, at=""), drift
         return replace(self, calibration=found, at=drift.home), drift
 
     @abstractmethod

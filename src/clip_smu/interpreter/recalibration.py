@@ -6,17 +6,20 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from clip_smu.arrays import Float32s, Float64s, Int8s
 from clip_smu.errors import InputError, LabelError
+from clip_smu.interpreter.axes import attribute_axes
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.evidence import gather_evidence, verdict_errors
+from clip_smu.interpreter.evidence import gather_evidence, mean_auc, verdict_errors
 from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.interpreter import TEXT_FILES, Interpreter, load_interpreter
+from clip_smu.interpreter.model_card import write_model_card
 from clip_smu.interpreter.places import Places, marks
-from clip_smu.interpreter.promise import promise_of
+from clip_smu.interpreter.promise import cautious, promise_of
 from clip_smu.interpreter.readable import readable, refuse_strangers
 from clip_smu.labels.join import join
 from clip_smu.labels.labelled import Labelled
@@ -42,54 +45,78 @@ def recalibrate(
     *,
     only: Sequence[str] | str | Path | None = None,
     name: str = "here",
-    error_rate: float | None = None,
     overwrite: bool = False,
 ) -> Interpreter:
     """Writes an interpreter that is at home with these faces too; text encoder and adapter stay as they are.
 
     Each attribute's log odds, as the interpreter has them away from home, get a slope and an intercept. Their prior is
     what all attributes together need, so that an attribute with a dozen labels borrows from the rest (empirical Bayes).
-    Thresholds keep ``error_rate`` as those of ``fit`` do, with a bound over the persons given: fewer labels, fewer
-    verdicts.
+    Thresholds keep the interpreter's rate as those of ``fit`` do, with a bound over the persons given: fewer labels,
+    fewer verdicts. Its other homes stay; one that had none becomes cautious everywhere else. Evidence is of these
+    faces, which also calibrated it: its AUCs are of persons that it was not trained on, its errors flatter.
 
     Args:
         labels: a csv in the MAAD form, or labels in memory. only: a list of the photos to use; default, all.
-        name: of the new home. error_rate: default, the interpreter's own.
+        name: of the new home.
 
     Raises:
         LabelError: fewer than 64 labelled persons. TemplateError, EncoderError: templates that it cannot read.
         InputError: a name that is taken, or an ``output`` that holds files.
     """
     known = interpreter if isinstance(interpreter, Interpreter) else load_interpreter(interpreter)
-    output, rate = Path(output), known.error_rate if error_rate is None else error_rate
+    output, rate = Path(output), known.error_rate
     if holds_files(output) and not overwrite:
         raise InputError(f"{output} is not empty: choose another folder, or pass --overwrite")
     taken = [home.name for home in known.places.homes] if known.places else []
     if name in taken:
         raise InputError(f"the interpreter is at home in {', '.join(taken)} already: give another --name")
     if known.folder is None or known.attributes != NAMES:
-        raise InputError("expected an interpreter of all 47 attributes from a folder: load it with its name")
+        raise InputError(
+            f"expected an interpreter of all 47 attributes in a folder, found {known.name} with "
+            f"{len(known.attributes)}: give one made by clip-smu fit"
+        )
     faces = _readable(known, templates, labels, only)
-    scores, people = known.score(faces.templates.vectors), faces.templates.identities
+    vectors, people = faces.templates.vectors, faces.templates.identities
+    scores, away = known.score(vectors), known.calibration
+    if known.places is None:
+        away = cautious(away, rate)
     calibration = fit_here(known.calibration, scores, faces.labels, people, rate)
-    home = measure_home(name, faces.templates.vectors, marks(faces.templates.vectors), people)
-    before = known.places or Places((), ())
-    places = Places((*before.homes, home), (*before.calibrations, calibration))
-    verdicts = verdict_errors(calibration, scores, faces.labels, rate, coherent=True)
-    told = {"faces": len(faces.labels), "persons": count_persons(people), **verdicts}
-    provenance = {
-        **known.provenance,
-        "recalibrated": {**known.provenance.get("recalibrated", {}), name: told},
-    }
-    evidence = gather_evidence(calibration, scores, faces.labels, people, coherent=True)
+    before = known.places or Places((), (), attribute_axes(vectors, faces.labels))
+    home = measure_home(name, vectors, marks(vectors, before.axes), people)
     output.mkdir(parents=True, exist_ok=True)
     for file in TEXT_FILES:
         shutil.copy2(known.folder / file, output / file)
     made = replace(
-        known, places=places, provenance=provenance, evidence=evidence, folder=output, error_rate=rate
+        known,
+        calibration=away,
+        places=Places((*before.homes, home), (*before.calibrations, calibration), before.axes),
+        provenance=_provenance(known, name, faces, scores, calibration),
+        evidence=gather_evidence(calibration, scores, faces.labels, people, coherent=True),
+        folder=output,
     )
+    if made.method_kind == "interpreter":
+        write_model_card(made, output)
     made.save(output)
     return load_interpreter(output)
+
+
+def _provenance(
+    known: Interpreter, name: str, faces: Labelled, scores: Float32s, calibration: Calibration
+) -> dict[str, Any]:
+    """That of the interpreter, and what the new home says of itself."""
+    verdicts = verdict_errors(calibration, scores, faces.labels, known.error_rate, coherent=True)
+    told = {
+        "faces": len(faces.labels),
+        "persons": count_persons(faces.templates.identities),
+        "auc": mean_auc(scores, faces.labels),
+        **verdicts,
+    }
+    return {
+        **known.provenance,
+        "recalibrated": {**(known.provenance.get("recalibrated") or {}), name: told},
+        "evidence_from": f"{told['faces']} faces of {told['persons']} persons ({name}) that calibrated it",
+        "verdicts": verdicts,
+    }
 
 
 def fit_here(

@@ -70,6 +70,7 @@ class ProvenanceForm(KeepsCheck):
     captions: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
     abroad: dict[str, Any] | None = None
+    recalibrated: dict[str, Any] | None = None
     at_home: dict[str, Any] | None = None
     versions: dict[str, str] | None = None
     machine: str = ""

@@ -70,7 +70,7 @@ def interpret_store(
         reader.check_templates(*store.peek(file))
     if (first := next(iter_templates(store), None)) is not None:
         refuse_strangers(reader, first.vectors, str(store))
-    reader, drift = reader.for_batch(sample_of(store))
+    reader, drift = reader.for_batch(sample_of(store)) if reader.places else (reader, None)
     job = {
         "command": "interpret",
         "interpreter": [reader.name, reader.provenance.get("job")],

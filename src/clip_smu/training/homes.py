@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Float64s, Indices
+from clip_smu.interpreter.axes import attribute_axes
 from clip_smu.interpreter.calibration import Calibration, probability_of
 from clip_smu.interpreter.coherence import cohere
 from clip_smu.interpreter.evidence import mean_auc, verdict_errors
 from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.places import Places, marks
-from clip_smu.interpreter.promise import Abroad, calibrate_away, calibrate_home
+from clip_smu.interpreter.promise import Abroad, calibrate_away, calibrate_home, cautious
 from clip_smu.labels.labelled import Labelled
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons
@@ -59,7 +60,7 @@ def train_strangers(
             [known.templates.identities[row] for row in held],
             error_rate,
         )
-        strangers.append(Stranger(readout, calibrate_away(np.empty(0), labels, held, [home], [], error_rate)))
+        strangers.append(Stranger(readout, cautious(home, error_rate)))
     return tuple(strangers)
 
 
@@ -99,16 +100,17 @@ def calibrate_places(
     away = calibrate_away(scores, known.labels, data.source_of, homes, abroad_of(data, strangers), error_rate)
     if any(count_persons(source.known.templates.identities) < LEAST_PERSONS for source in data.sources):
         return None, away if len(homes) > 1 else homes[0]
+    axes = attribute_axes(known.templates.vectors, known.labels)
     seen = [
         measure_home(
             source.name or "training faces",
             known.templates.vectors[rows],
-            marks(known.templates.vectors[rows]),
+            marks(known.templates.vectors[rows], axes),
             _people(known, rows),
         )
         for source, rows in zip(data.sources, rows_of, strict=True)
     ]
-    return Places(tuple(seen), tuple(homes)), away
+    return Places(tuple(seen), tuple(homes), axes), away
 
 
 def figures(
