@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clip_smu.interpreter.calibration import NEVER, Calibration, decide, probability_of
+from clip_smu.interpreter.calibration import NEVER, SURE, Calibration, decide, probability_of
 from clip_smu.interpreter.coherence import cohere
-from clip_smu.interpreter.promise import CAUTION, Abroad, calibrate_away, calibrate_home
+from clip_smu.interpreter.promise import CAUTION, SIDE, Abroad, calibrate_away, calibrate_home
 from clip_smu.words.attributes import INDEX, NAMES
 
 K = len(NAMES)
@@ -51,6 +51,30 @@ def test_the_promise_holds_for_new_persons_of_the_same_place(rate: float) -> Non
     said = (verdicts != 0) & (kept != 0)
     assert said.sum() > 1000
     assert (verdicts != kept)[said].mean() <= rate * 1.02
+
+
+def test_each_side_keeps_its_own_rate() -> None:
+    """Rare, and hard to say yes to: all verdicts together keep the rate though a third of *encoded* would be wrong."""
+    rng = np.random.default_rng(7)
+
+    def rare(n: int) -> tuple[np.ndarray, np.ndarray]:
+        scores = rng.normal(size=(n, K)).astype(np.float32)
+        yes = rng.random((n, K)) < 1 / (1 + np.exp(3.5 - 2.5 * scores))
+        return scores, independent(np.where(yes, 1, -1).astype(np.int8))
+
+    scores, labels = rare(4000)
+    calibration = calibrate_home(scores, labels, [f"p{row // 2}" for row in range(4000)], 0.1)
+    new_scores, new_labels = rare(20_000)
+    p, known = probability_of(calibration.slope, calibration.intercept, new_scores), new_labels != 0
+    encoded = (decide(calibration, p) > 0) & known
+    assert encoded.sum() > 200
+    assert (new_labels[encoded] < 0).mean() <= SIDE * 0.1
+    loose = (
+        p >= SURE
+    ) & known  # what would be asserted without it, at a rate that holds for all verdicts together
+    wrong = (loose & (new_labels < 0)).sum() + ((p <= 1 - SURE) & (new_labels > 0)).sum()
+    assert wrong / (loose | ((p <= 1 - SURE) & known)).sum() < 0.1
+    assert (new_labels[loose] < 0).mean() > 0.2
 
 
 def test_words_that_people_do_not_agree_on_are_never_asserted() -> None:

@@ -54,7 +54,7 @@ def find_home(
     Args:
         homes: at least one.
         vectors: (N, d) templates of any length; rows that are zero or not finite are left out.
-        scores: (N, K) of the reader; rows that are not finite are left out.
+        scores: (N, K), as for :func:`~clip_smu.interpreter.home.measure_home`; rows that are not finite are left out.
         least: faces from which on it is tested.
         attributes: K names of the scores.
 

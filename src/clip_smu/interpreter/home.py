@@ -16,7 +16,7 @@ but ``FALSE_MATCHES`` of the home's pairs of two persons, and that share is corr
 are. So fifty photos of one person are one face, and raise no alarm.
 
 Any home differs a little from itself: the margin is the equivalence that huge batches need. A home is what lies as near
-as another ``MARGIN`` persons drawn from it do, D / MARGIN = 0.04 squared; LFW and CelebA are 2.6 to 4.8 apart.
+as another ``MARGIN`` persons drawn from it do, D / MARGIN = 0.04 squared; LFW and CelebA are 3.6 to 5.4 apart.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def measure_home(name: str, vectors: Floats, scores: Floats, identities: Sequenc
     Args:
         name: of the data set.
         vectors: (N, d) templates of any length; rows that are zero or not finite are left out.
-        scores: (N, K) of the reader, on faces that training did not see; K may be 0.
+        scores: (N, K) numbers of the attributes, whose means are those of new faces: an interpreter's are sums along
+            :func:`~clip_smu.interpreter.axes.attribute_axes`. K may be 0.
         identities: N persons, "" for a person of its own.
 
     Raises:
