@@ -40,21 +40,21 @@ TOOLS = Path(__file__).parent
 DATA = TOOLS.parent / "src" / "clip_smu" / "data"
 
 SHAPES: dict[str, tuple[str, ...]] = {
-    "hair": ("{} hair", "{}-haired", "{} locks", "hair is {}", "{} head of hair"),
-    "tint": ("{}-colored hair", "{} hair color"),
-    "eyes": ("{} eyes", "{}-eyed", "eyes are {}", "{} irises"),
-    "brows": ("{} eyebrows", "{} brows", "{}-browed", "{} eyebrow", "eyebrows are {}", "brows are {}"),
-    "nose": ("{} nose", "{}-nosed", "nose is {}", "{} noses"),
-    "lips": ("{} lips", "{}-lipped", "lips are {}"),
-    "mouth": ("{} mouth", "{}-mouthed", "mouth is {}", "mouth {}"),
-    "face": ("{} face", "{}-faced", "face is {}", "{}-shaped face", "{} face shape"),
+    "hair": ("{} hair", "{}-haired"),
+    "tint": ("{}-colored hair",),
+    "eyes": ("{} eyes", "{}-eyed"),
+    "brows": ("{} eyebrows", "{} brows", "{}-browed"),
+    "nose": ("{} nose", "{}-nosed"),
+    "lips": ("{} lips", "{}-lipped"),
+    "mouth": ("{} mouth", "mouth {}"),
+    "face": ("{} face", "{}-faced"),
     "features": ("{} face", "{} features"),
-    "cheeks": ("{} cheeks", "{}-cheeked", "cheeks are {}"),
-    "cheekbones": ("{} cheekbones", "cheekbones are {}"),
-    "chin": ("{} chin", "{}-chinned", "chin is {}"),
-    "jaw": ("{} jaw", "{}-jawed", "{} jawline", "jaw is {}"),
-    "skin": ("{} skin", "{}-skinned", "skin is {}", "{} complexion"),
-    "forehead": ("{} forehead", "forehead is {}", "forehead {}", "{} brow"),
+    "cheeks": ("{} cheeks", "{}-cheeked"),
+    "cheekbones": ("{} cheekbones",),
+    "chin": ("{} chin", "{}-chinned"),
+    "jaw": ("{} jaw", "{} jawline", "{}-jawed"),
+    "skin": ("{} skin", "{} complexion"),
+    "forehead": ("{} forehead", "forehead {}"),
     "looks": ("{}", "{}-looking"),
 }
 """What adjectives are put into."""
@@ -127,8 +127,6 @@ def block_rows(block: dict[str, Any], wordnet: WordNet) -> Iterator[Row]:
         block.get("weight", 1.0),
     )
     for phrase, kind in with_forms(block, wordnet):
-        if len(phrase.split()) > 5:
-            raise SystemExit(f"{phrase!r} is too long for a phrase; write at most five words")
         yield Row(phrase, means, weight, kind, note)
         yield from (Row(other, means, weight, "spelling", note) for other in spellings(phrase))
 
@@ -154,7 +152,8 @@ def with_forms(block: dict[str, Any], wordnet: WordNet) -> Iterator[tuple[str, s
         yield from ((form, "inflection") for form in conjugated(verb, wordnet))
     for shape, frames in SHAPES.items():
         for adjective in listed(block, shape):
-            yield from ((frame.format(adjective), kind) for frame in frames)
+            plain = " " not in adjective and not adjective.endswith("-looking")
+            yield from ((frame.format(adjective), kind) for frame in frames if plain or "}-" not in frame)
 
 
 def of_wordnet(block: dict[str, Any], wordnet: WordNet) -> Iterator[tuple[str, str, str]]:

@@ -46,8 +46,9 @@ class WordNet:
         yield from waiting[1:]
 
     def like(self, sense: Sense) -> Iterator[Sense]:
-        """The senses that are similar to an adjective's."""
-        yield from (self._at(part, offset) for symbol, part, offset in sense.pointers if symbol == "&")
+        """The senses that are similar to an adjective's; none of one that is itself but similar to another."""
+        if sense.part == "a":
+            yield from (self._at(part, offset) for symbol, part, offset in sense.pointers if symbol == "&")
 
     @cache  # noqa: B019 - one WordNet a run
     def irregular(self, part: str) -> dict[str, list[str]]:
@@ -79,4 +80,4 @@ class WordNet:
             (fields[at + 4 * k], fields[at + 4 * k + 2], int(fields[at + 4 * k + 1]))
             for k in range(int(fields[at - 1]))
         )
-        return Sense(part, offset, words, pointers, gloss.strip())
+        return Sense(fields[2], offset, words, pointers, gloss.strip())
