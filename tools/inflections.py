@@ -39,21 +39,67 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
 """Words that are spelled in two ways, here American before British where it is that."""
 
 
-def plural(noun: str, wordnet: WordNet) -> str:
-    """ "bowler hat" → "bowler hats"; a word that ends in s already, but not in ss, is left as it is."""
+IRREGULAR = {"fez": "fezzes", "foot": "feet", "tooth": "teeth", "person": "people", "chapeau": "chapeaux"}
+IRREGULAR_ENDINGS = (("child", "children"), ("wife", "wives"), ("man", "men"))
+"""Of nouns; WordNet's own list has what nobody writes of persons ("brethren", "dive" of "diva")."""
+
+UNCOUNTED = (
+    *(
+        "ness",
+        "hood",
+        "kind",
+        "wear",
+        "hair",
+        "men",
+        "people",
+        "folk",
+        "makeup",
+        "fuzz",
+        "stubble",
+        "sweat",
+        "jewelry",
+    ),
+    *(
+        "joy",
+        "glee",
+        "mirth",
+        "ment",
+        "laughter",
+        "ty",
+        "lence",
+        "gear",
+        "mascara",
+        "kohl",
+        "offspring",
+        "fat",
+        "growth",
+    ),
+    *("foundation", "weight", "next door", "fungus"),
+)
+"""Endings of nouns that have no plural of their own."""
+
+PREPOSITION = re.compile(
+    r"-(in)-(?=law$|hand$|waiting$)"
+    r"| (of|in|on|to|under|beneath|below|around|upon|at|like|over|that|from|with|only) "
+)
+
+
+def plural(noun: str) -> str:
+    """ "bowler hat" → "bowler hats", "bag under the eyes" → "bags under the eyes"; of what has none, itself."""
+    if joint := PREPOSITION.search(noun):
+        return plural(noun[: joint.start()]) + noun[joint.start() :]
     *before, last = re.split(r"([ -])", noun)
-    irregular = wordnet.irregular("n").get(last)
-    if irregular and not last.endswith("s"):
-        last = irregular[0]
-    elif last.endswith("man") and last not in ("human", "german", "roman"):
-        last = f"{last[:-2]}en"
-    elif last.endswith(("ss", "x", "ch", "sh")):
+    if last in IRREGULAR:
+        last = IRREGULAR[last]
+    elif " and " in noun or (noun.endswith(UNCOUNTED) and last not in ("beauty", "cutie")):
+        return noun
+    elif ending := next((one for one in IRREGULAR_ENDINGS if last.endswith(one[0])), None):
+        last = last if last in ("human", "german", "roman") else last.removesuffix(ending[0]) + ending[1]
+    elif last.endswith(("ss", "x", "zz", "sh")) or (last.endswith("ch") and not last.endswith("arch")):
         last += "es"
-    elif last.endswith(("s", "wear", "hair", "men")):
-        pass
     elif last.endswith("y") and last[-2:-1] not in "aeiou":
         last = f"{last[:-1]}ies"
-    else:
+    elif not last.endswith("s"):
         last += "s"
     return "".join([*before, last])
 
@@ -71,16 +117,16 @@ def compared(adjective: str, wordnet: WordNet) -> Iterator[str]:
 
 
 def conjugated(verb: str, wordnet: WordNet) -> Iterator[str]:
-    """ "grin" → "grins", "grinning", "grinned"; of several words the first: "shows teeth"."""
+    """ "grin" → "grins", "grinning", "grinned"; of several words the first: "shows teeth". No irregular past."""
     first, _, rest = verb.partition(" ")
-    irregular = [form for form in wordnet.irregular("v").get(first, []) if not form.endswith(("ing", "s"))]
+    irregular = wordnet.irregular("v").get(first, [])
     if first.endswith("y") and first[-2] not in "aeiou":
         forms = [f"{first[:-1]}ies", f"{first}ing", f"{first[:-1]}ied"]
     else:
-        third = f"{first}es" if first.endswith(("s", "x", "ch", "sh")) else f"{first}s"
-        doubled = next((form[: -len("ed")] for form in irregular if form.endswith("ed")), None)
+        doubled = next((form.removesuffix("ing") for form in irregular if form.endswith("ing")), None)
         stem = doubled or (first if first.endswith("ee") else first.removesuffix("e"))
-        forms = [third, f"{stem}ing", *(irregular or [f"{stem}ed"])]
+        past = [] if any(not form.endswith(("ing", "ed", "s")) for form in irregular) else [f"{stem}ed"]
+        forms = [f"{first}es" if first.endswith(("s", "x", "ch", "sh")) else f"{first}s", f"{stem}ing", *past]
     yield from (f"{form} {rest}".strip() for form in forms)
 
 

@@ -138,12 +138,12 @@ def with_forms(block: dict[str, Any], wordnet: WordNet) -> Iterator[tuple[str, s
     for phrase, origin, part in of_wordnet(block, wordnet):
         if phrase not in left_out:
             yield phrase, kind if kind == "person" else origin
-            if part == "n" and plural(phrase, wordnet) not in left_out:
-                yield plural(phrase, wordnet), "inflection"
+            if part == "n" and plural(phrase) not in left_out:
+                yield plural(phrase), "inflection"
     yield from ((phrase, kind) for phrase in listed(block, "phrases"))
     for noun in listed(block, "nouns"):
         yield noun, kind
-        yield plural(noun, wordnet), "inflection"
+        yield plural(noun), "inflection"
     for adjective in listed(block, "adjectives"):
         yield adjective, kind
         yield from ((form, "inflection") for form in compared(adjective, wordnet))
