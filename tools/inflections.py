@@ -39,7 +39,15 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
 """Words that are spelled in two ways, here American before British where it is that."""
 
 
-IRREGULAR = {"fez": "fezzes", "foot": "feet", "tooth": "teeth", "person": "people", "chapeau": "chapeaux"}
+IRREGULAR = {
+    "fez": "fezzes",
+    "foot": "feet",
+    "tooth": "teeth",
+    "person": "people",
+    "chapeau": "chapeaux",
+    "czech": "czechs",
+}
+NO_MEN = frozenset(("human", "german", "roman", "ottoman", "alabaman", "oklahoman", "turkoman", "turcoman"))
 IRREGULAR_ENDINGS = (("child", "children"), ("wife", "wives"), ("man", "men"))
 """Of nouns; WordNet's own list has what nobody writes of persons ("brethren", "dive" of "diva")."""
 
@@ -94,7 +102,7 @@ def plural(noun: str) -> str:
     elif " and " in noun or (noun.endswith(UNCOUNTED) and last not in ("beauty", "cutie")):
         return noun
     elif ending := next((one for one in IRREGULAR_ENDINGS if last.endswith(one[0])), None):
-        last = last if last in ("human", "german", "roman") else last.removesuffix(ending[0]) + ending[1]
+        last = f"{last}s" if last.lower() in NO_MEN else last.removesuffix(ending[0]) + ending[1]
     elif last.endswith(("ss", "x", "zz", "sh")) or (last.endswith("ch") and not last.endswith("arch")):
         last += "es"
     elif last.endswith("y") and last[-2:-1] not in "aeiou":

@@ -13,6 +13,7 @@ What is taken from it, and what of that is left out after review, stands in ``to
     note = ""                    the choice made where the words have two readings
     kinds = "cap.n.1"            these senses of WordNet and all that is a kind of them
     senses = "fat.a.1"           these senses, and what is similar to an adjective's
+    first = true                 of these senses only words that mean it before anything else
     without = "lid"              words of these senses that mean something else as well, or are not understood
     nouns, adjectives, verbs     words that are written here, to be inflected; phrases: as they are
     hair, eyes, brows ...        adjectives for the shapes of `SHAPES`: "raven hair", "raven-haired"
@@ -41,6 +42,7 @@ DATA = TOOLS.parent / "src" / "clip_smu" / "data"
 
 SHAPES: dict[str, tuple[str, ...]] = {
     "hair": ("{} hair", "{}-haired"),
+    "cut": ("{} hair",),
     "tint": ("{}-colored hair",),
     "eyes": ("{} eyes", "{}-eyed"),
     "brows": ("{} eyebrows", "{} brows", "{}-browed"),
@@ -157,15 +159,19 @@ def with_forms(block: dict[str, Any], wordnet: WordNet) -> Iterator[tuple[str, s
 
 
 def of_wordnet(block: dict[str, Any], wordnet: WordNet) -> Iterator[tuple[str, str, str]]:
-    """(word, kind, part of speech) of the senses that a block takes from WordNet."""
-    for name in listed(block, "kinds"):
-        sense = wordnet.sense(name)
-        yield from ((word.lower(), "synonym", sense.part) for word in sense.words)
-        yield from ((word.lower(), "hyponym", one.part) for one in wordnet.kinds(sense) for word in one.words)
-    for name in listed(block, "senses"):
-        sense = wordnet.sense(name)
-        for one in (sense, *wordnet.like(sense)):
-            yield from ((word.lower(), "synonym", one.part) for word in one.words)
+    """(word, kind, part of speech) of the senses that a block takes from WordNet, none that its gloss calls a slur."""
+    senses = [(wordnet.sense(name), "synonym") for name in listed(block, "kinds") + listed(block, "senses")]
+    senses += [
+        (one, "hyponym") for name in listed(block, "kinds") for one in wordnet.kinds(wordnet.sense(name))
+    ]
+    senses += [
+        (one, "synonym") for name in listed(block, "senses") for one in wordnet.like(wordnet.sense(name))
+    ]
+    for sense, kind in senses:
+        if not SLUR.search(sense.gloss.split('"')[0]):
+            for word in sense.words:
+                if not block.get("first") or wordnet.means_first(word, sense):
+                    yield word.lower(), kind, sense.part
 
 
 def prompt_rows() -> Iterator[Row]:
@@ -201,6 +207,7 @@ def key(phrase: str) -> str:
     return " ".join(words(phrase))
 
 
+SLUR = re.compile(r"\b(offensive|derogatory|disparag\w+|slurs?|vulgar|obscene|pejorative)\b")
 NEGATION = re.compile(
     r"(not|non-|without|(with|wearing) no|who (has|does|is) (not|no)|not wearing|with little or no)\b *"
     r"(wearing|have|look|been|wear)?\b *"

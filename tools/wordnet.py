@@ -50,6 +50,13 @@ class WordNet:
         if sense.part == "a":
             yield from (self._at(part, offset) for symbol, part, offset in sense.pointers if symbol == "&")
 
+    def means_first(self, word: str, sense: Sense) -> bool:
+        """Whether this is the first of the word's senses, which WordNet has by how common they are."""
+        return (
+            self._index("a" if sense.part == "s" else sense.part)[word.lower().replace(" ", "_")][0]
+            == sense.offset
+        )
+
     @cache  # noqa: B019 - one WordNet a run
     def irregular(self, part: str) -> dict[str, list[str]]:
         """Word → its irregular forms: plurals of nouns, pasts of verbs, comparatives of adjectives."""
