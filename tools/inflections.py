@@ -27,7 +27,7 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     ("makeup", "make-up"),
     ("jeweled", "jewelled"),
     ("chiseled", "chiselled"),
-    ("five", "5"),
+    ("five o'clock", "5 o'clock"),
     ("mom", "mum"),
     ("moms", "mums"),
     ("mommy", "mummy"),

@@ -30,12 +30,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inflections import compared, conjugated, plural, spellings
-from wordnet import WordNet
-
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import INDEX
 from clip_smu.words.english import words
+from inflections import compared, conjugated, plural, spellings
+from wordnet import WordNet
 
 TOOLS = Path(__file__).parent
 DATA = TOOLS.parent / "src" / "clip_smu" / "data"
@@ -58,6 +57,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "skin": ("{} skin", "{} complexion"),
     "forehead": ("{} forehead", "forehead {}"),
     "looks": ("{}", "{}-looking"),
+    "looking": ("{}-looking",),
+    "years": ("{} years old", "{}-year-old", "aged {}"),
 }
 """What adjectives are put into."""
 
@@ -199,7 +200,7 @@ def negated_prompt_rows(held: dict[str, Row]) -> Iterator[Row]:
 
 def listed(block: dict[str, Any], field: str) -> list[str]:
     """The entries of a field, which semicolons part."""
-    return [entry.strip() for entry in block.get(field, "").split(";") if entry.strip()]
+    return [" ".join(entry.split()) for entry in block.get(field, "").split(";") if entry.strip()]
 
 
 def key(phrase: str) -> str:

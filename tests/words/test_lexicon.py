@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +132,12 @@ def test_words_of_two_readings_say_which_is_taken() -> None:
 def test_phrases_in_full(phrase: str, means: str) -> None:
     entry = lexicon()[key(phrase)]
     assert ";".join(f"{name}{'+' if side else '-'}" for name, side in entry.means) == means
+
+
+def test_the_documents_counts_are_those_of_the_tables() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lexicon.md").read_text()
+    kinds, reasons = Counter(entry.kind for entry in lexicon().values()), Counter(refusals().values())
+    for kind in KINDS:
+        assert f"| `{kind}` | {kinds[kind]:,} |" in text, kinds
+    assert f"Refused are {reasons['not-on-a-face']:,} phrases" in text, reasons
+    assert f"and {reasons['no-label']:,} that a face or photo may show" in text, reasons
