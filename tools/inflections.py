@@ -26,6 +26,7 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     ("blonds", "blondes"),
     ("makeup", "make-up"),
     ("jeweled", "jewelled"),
+    ("center", "centre"),
     ("chiseled", "chiselled"),
     ("five o'clock", "5 o'clock"),
     ("mom", "mum"),
@@ -82,7 +83,21 @@ UNCOUNTED = (
         "fat",
         "growth",
     ),
-    *("foundation", "weight", "next door", "fungus"),
+    *(
+        "foundation",
+        "weight",
+        "next door",
+        "fungus",
+        "ism",
+        "ence",
+        "ance",
+        "cy",
+        "valour",
+        "humour",
+        "rancour",
+        "tude",
+        "judgment",
+    ),
 )
 """Endings of nouns that have no plural of their own."""
 
