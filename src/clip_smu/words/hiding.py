@@ -69,9 +69,23 @@ def refuse_question(question: str, hide: Hide) -> None:
     found += [(" ".join(one), about) for one, about in phrases.items() if f" {' '.join(one)} " in text]
     if found:
         word, about = found[0]
-        raise InputError(
-            f"the question is about {about}, which is hidden ({word!r}): ask about something else, or hide less"
-        )
+        raise _hidden(about, word)
+
+
+def refuse_meaning(said: Iterable[tuple[str, Sequence[tuple[str, bool]]]], hide: Hide) -> None:
+    """Refuses phrases that mean something hidden, whatever their words: with gender hidden, "a widow".
+
+    Args:
+        said: phrases, each with the attributes that it means.
+
+    Raises:
+        InputError: one is about a hidden attribute; or an entry of ``hide`` names nothing.
+    """
+    hidden = hidden_names(hide)
+    for phrase, means in said:
+        for name, _ in means:
+            if name in hidden:
+                raise _hidden(_about(by_name(name)), phrase)
 
 
 @cache
@@ -105,6 +119,12 @@ def _allowed(hidden: frozenset[str]) -> tuple[tuple[str, ...], ...]:
     """Phrases of several words that shown attributes are told by."""
     spans = (tuple(_content(text)) for row in ATTRIBUTES if row.name not in hidden for text in row.positives)
     return tuple(dict.fromkeys(span for span in spans if len(span) > 1))
+
+
+def _hidden(about: str, word: str) -> InputError:
+    return InputError(
+        f"the question is about {about}, which is hidden ({word!r}): ask about something else, or hide less"
+    )
 
 
 def _about(row: Attribute) -> str:
