@@ -40,7 +40,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 # The interpreter that ships with the package: LFW photos -> dlib templates, and CelebA's templates -> text encoder,
-# calibration at home in both and away, evidence. (dlib-lfw, which ships too, was made of LFW alone: --objective attribute.)
+# calibration at home in both and away, evidence.
 default-interpreter: $(WORK)/check.json
 	$(BIN)/clip-smu extract $(LFW)/images.tar -e dlib -o $(WORK)/templates
 	$(BIN)/clip-smu fit --objective taught --check $(WORK)/check.json --name dlib-faces -o $(WORK)/dlib-faces \

@@ -1,6 +1,6 @@
 """Questions in words beside readings: how well an attribute's own sentences, and new ones of its words, rank faces.
 
-    python benchmarks/questions.py TEMPLATES LABELS.csv --only LIST [--method dlib-lfw]
+    python benchmarks/questions.py TEMPLATES LABELS.csv --only LIST [--method dlib-faces]
 
 Mean ROC AUC over the attributes that both kinds of labels are there for; labels of 0 are left out. `asked` is
 `Interpreter.ask`, `cosine` the cosine to the question alone. "own": the canonical sentence of each side. "trained": all
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("templates")
     parser.add_argument("labels")
     parser.add_argument("--only", required=True)
-    parser.add_argument("--method", default="dlib-lfw")
+    parser.add_argument("--method", default="dlib-faces")
     options = parser.parse_args()
     interpreter = load_interpreter(options.method)
     faces = join(read_templates(options.templates), read_labels(options.labels), read_list(options.only))

@@ -34,6 +34,7 @@ from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from coins import SURE, coin_faces, is_chance, is_chance_in, is_chance_of
+from places import LFW_READER
 
 
 @pytest.fixture(autouse=True)
@@ -233,7 +234,7 @@ def test_zero_shot_measures_on_persons_it_was_not_calibrated_on(
     from clip_smu.interpreter.interpreter import load_interpreter
     from clip_smu.training import job, zero_shot
 
-    reader = load_interpreter()
+    reader = load_interpreter(LFW_READER)
     coins, labels = coin_faces(20, dim=reader.dim)
     faces = replace(coins, card=None)
     calibrated = watch(monkeypatch, zero_shot, "calibrate")

@@ -3,8 +3,8 @@
     >>> import clip_smu
     >>> interpreter = clip_smu.load_interpreter()
     >>> faces = clip_smu.load_encoder().encode([clip_smu.decode(clip_smu.example_photo().read_bytes())])[0]
-    >>> print(interpreter.interpret(faces[0].template)[0].sentence)  # doctest: +ELLIPSIS
-    This template reads almost certainly as a white woman, ...
+    >>> print(interpreter.interpret(faces[0].template)[0].sentence)
+    This template reads almost certainly as a white woman.
 
 Names are loaded when they are first used, so that importing the package costs nothing; PyTorch is imported by
 ``fit`` alone.

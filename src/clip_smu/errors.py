@@ -26,7 +26,7 @@ class ClipSmuError(Exception):
         ...     load_interpreter("nowhere")
         ... except ClipSmuError as error:
         ...     print(error)
-        no interpreter at nowhere: give a folder made by clip-smu fit, or the shipped dlib-lfw
+        no interpreter at nowhere: give a folder made by clip-smu fit, or the shipped dlib-faces
     """
 
 
@@ -84,3 +84,7 @@ class MissingExtraError(ClipSmuError):
 
 class StorageError(ClipSmuError):
     """The disk is full or not writable."""
+
+
+class RenamedWarning(FutureWarning):
+    """Something was asked for by a name that it had before; no error. The command line tells it as a note."""

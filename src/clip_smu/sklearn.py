@@ -2,7 +2,7 @@
 
     >>> import numpy as np
     >>> from clip_smu.sklearn import SavedReader
-    >>> reader = SavedReader("dlib-lfw").fit()
+    >>> reader = SavedReader("dlib-faces").fit()
     >>> reader.predict_proba(np.eye(3, 128)).shape, str(reader.classes_[0])
     ((3, 47), 'Male')
 
@@ -198,7 +198,7 @@ class SavedReader(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     NaN.
 
     Args:
-        folder: made by ``clip-smu fit``, ``probe`` or ``zero-shot``; or the shipped ``dlib-lfw``.
+        folder: made by ``clip-smu fit``, ``probe`` or ``zero-shot``; or the shipped ``dlib-faces``.
         hide: attributes, groups or categories to leave out, by name: "race,Male".
 
     Attributes:
@@ -207,12 +207,12 @@ class SavedReader(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reader_: what was loaded.
 
     Example:
-        >>> reader = SavedReader("dlib-lfw", hide="race").fit()
+        >>> reader = SavedReader("dlib-faces", hide="race").fit()
         >>> reader.n_features_in_, reader.decision_function(np.eye(2, 128)).shape
         (128, (2, 44))
     """
 
-    def __init__(self, folder: str | Path = "dlib-lfw", *, hide: Hide = "") -> None:
+    def __init__(self, folder: str | Path = "dlib-faces", *, hide: Hide = "") -> None:
         self.folder = folder
         self.hide = hide
 

@@ -21,6 +21,7 @@ from clip_smu.encoders.locate import card
 from clip_smu.errors import InputError
 from clip_smu.templates.shards import save_templates
 from faces import dlib_like
+from places import LFW_READER
 from waiting import wait_for
 
 RUN = [sys.executable, "-c", "from clip_smu.cli import main\nif __name__ == '__main__': main()"]
@@ -220,10 +221,13 @@ def test_a_signal_before_the_command_begins_is_told_like_any_other(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    "arguments", ["words", "interpret STORE --json", "interpret STORE --csv", "encoders list"]
+    "arguments",
+    ["words", "interpret STORE -m READER --json", "interpret STORE -m READER --csv", "encoders list"],
 )
 def test_a_full_output_is_one_line(arguments: str, store: Path) -> None:
-    done = shell(f"$RUN {arguments.replace('STORE', str(store))} > /dev/full")
+    done = shell(
+        f"$RUN {arguments.replace('STORE', str(store)).replace('READER', str(LFW_READER))} > /dev/full"
+    )
     assert done.returncode == 1
     full = "clip-smu: standard output could not be written: No space left on device"
     assert told_of(done.stderr.decode()) == [full]
@@ -231,7 +235,7 @@ def test_a_full_output_is_one_line(arguments: str, store: Path) -> None:
 
 @pytest.mark.parametrize("form", ["--json", "--csv", ""])
 def test_a_reader_that_goes_is_one_line(form: str, store: Path) -> None:
-    done = shell(f"$RUN interpret {store} {form} | head -1; echo ${{PIPESTATUS[0]}} >&2")
+    done = shell(f"$RUN interpret {store} -m {LFW_READER} {form} | head -1; echo ${{PIPESTATUS[0]}} >&2")
     told = told_of(done.stderr.decode())
     assert told == [
         "clip-smu: whoever read standard output has gone (as head does): the rest is not shown",

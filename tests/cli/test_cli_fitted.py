@@ -9,6 +9,7 @@ import pytest
 
 from clip_smu.cli.fitted import write_fitted
 from clip_smu.interpreter.interpreter import load_interpreter
+from places import LFW_READER
 
 
 @pytest.mark.parametrize("unknown", [None, float("nan")])
@@ -25,7 +26,7 @@ def test_nothing_asserted_and_no_auc(unknown: float | None, capsys: pytest.Captu
 
 
 def test_known_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    shipped = load_interpreter()
+    shipped = load_interpreter(LFW_READER)
     write_fitted("dlib-lfw", shipped.evidence, shipped.provenance, 0.1, Path("out"))
     first, second = capsys.readouterr().out.splitlines()
     known = [row.auc for row in shipped.evidence if row.auc == row.auc]

@@ -87,7 +87,7 @@ def test_readings_and_captions_keep_each_row(command: Run, vendor: Path, tmp_pat
 def test_evaluate_counts_each_reason(command: Run, vendor: Path, tmp_path: Path) -> None:
     labels = vendor.with_name("labels.csv")
     where = ["-t", vendor, "--column", "face_vec", "-l", labels]
-    code, _, err = command("evaluate", "dlib-lfw", *where, "-o", tmp_path / "e", "--rounds", "0")
+    code, _, err = command("evaluate", "dlib-faces", *where, "-o", tmp_path / "e", "--rounds", "0")
     assert code == 0, err
     manifest = json.loads((tmp_path / "e/evaluation.json").read_text())
     assert manifest["unusable"] == dict.fromkeys(WHY.values(), 1)

@@ -26,6 +26,7 @@ from clip_smu.words.attributes import NAMES, SENSITIVE, by_name
 from clip_smu.words.hiding import hidden_names, refuse_question, shown_columns
 from clip_smu.words.prompts import prompts
 from faces import dlib_like
+from places import LFW_READER
 
 HIDDEN = "race,gender"
 NAMES_HIDDEN = ("Male", "Asian", "White", "Black")
@@ -72,7 +73,7 @@ def files(data: tuple[Templates, Labels], tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-_EVALUATE = ("evaluate", "dlib-lfw", "-t", "store", "-l", "labels.csv", "-o", "OUT", "--rounds", "0")
+_EVALUATE = ("evaluate", "dlib-faces", "-t", "store", "-l", "labels.csv", "-o", "OUT", "--rounds", "0")
 _ERASE = ("erase", "Eyeglasses", "store", "-l", "labels.csv", "--train", "train.txt", "--test", "test.txt")
 _JUDGED = ("-l", "labels.csv", "--only", "some.txt")
 COMMANDS = {
@@ -131,7 +132,7 @@ def test_no_command_tells_what_is_hidden(
 
 def test_a_reader_of_fewer_attributes_hides_by_name(data: tuple[Templates, Labels], tmp_path: Path) -> None:
     """Where column 4 is no longer Asian, positions would hide others."""
-    whole = load_interpreter()
+    whole = load_interpreter(LFW_READER)
     order = [k for k in range(47) if NAMES[k] != "Young"]
     calibration = replace(
         whole.calibration,
@@ -162,7 +163,7 @@ def test_a_reader_of_fewer_attributes_hides_by_name(data: tuple[Templates, Label
 
 @pytest.mark.parametrize("strategy", ["calibrated", "likely", "threshold", "greedy"])
 def test_captions_make_nobody_a_man_or_woman(strategy: str, data: tuple[Templates, Labels]) -> None:
-    reader, (faces, _) = load_interpreter(), data
+    reader, (faces, _) = load_interpreter(LFW_READER), data
     said = NAMES.index("Male")
     man = dlib_like((reader.positive - reader.negative)[said].astype(np.float64))
     faces_of = np.concatenate([man[None], faces.vectors[: 2 if strategy == "greedy" else 60]])

@@ -52,7 +52,7 @@ def test_an_option_is_called_the_same_everywhere() -> None:
 def test_names_of_before_are_read_and_not_shown(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", dlib_like(np.random.default_rng(0).normal(size=(1, 128))))
     said = [
-        CliRunner().invoke(app, ["interpret", str(tmp_path / "t.npy"), "--json", *name, "dlib-lfw"]).stdout
+        CliRunner().invoke(app, ["interpret", str(tmp_path / "t.npy"), "--json", *name, "dlib-faces"]).stdout
         for name in (["--method"], ["-m"], ["--interpreter"], ["-i"])
     ]
     assert json.loads(said[0])["readings"]

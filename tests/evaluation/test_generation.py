@@ -38,13 +38,14 @@ from clip_smu.words.attributes import GROUPS, INDEX, NAMES
 from clip_smu.words.captions import caption, paper_caption
 from clip_smu.words.contradictions import OVERRULES
 from faces import dlib_like
+from places import LFW_READER
 
 DIM = 128  # of the shipped interpreter
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Interpreter:
-    return load_interpreter()
+    return load_interpreter(LFW_READER)
 
 
 def vectors(n: int, seed: int = 0) -> np.ndarray:

@@ -101,7 +101,7 @@ def test_a_mark_before_the_first_name_hides_nobody(tmp_path: Path, encoding: str
         LabelError, match="1 persons of the training list would be evaluated on, the first is p20"
     ):
         evaluate(
-            ["dlib-lfw"],
+            ["dlib-faces"],
             faces,
             labels,
             tmp_path / "e",
@@ -110,7 +110,7 @@ def test_a_mark_before_the_first_name_hides_nobody(tmp_path: Path, encoding: str
     (tmp_path / "people.txt").write_bytes("p0\r\np20\r\n".encode(encoding))
     with pytest.raises(LabelError, match="the first is p20"):
         evaluate(
-            ["dlib-lfw"],
+            ["dlib-faces"],
             faces,
             labels,
             tmp_path / "e",

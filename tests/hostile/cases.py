@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 Arguments = list[Any]
-SHIPPED, AT_HOME = "dlib-lfw", "dlib-faces"
+SHIPPED = "dlib-faces"
+WITHOUT_HOMES = Path(__file__).parents[1] / "support" / "dlib-lfw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,10 @@ def _kit(folder: Path, source: Path | None) -> Path:
          "-o", "erased", must=False)  # fmt: skip
     import clip_smu
 
-    shutil.copytree(Path(clip_smu.__file__).parent / "data" / SHIPPED, folder / "it")
-    if (with_homes := Path(clip_smu.__file__).parent / "data" / AT_HOME).is_dir():
-        shutil.copytree(with_homes, folder / "homes")
-    if source is not None:
-        shutil.rmtree(folder / "it")
-        shutil.copytree(source / "clip_smu" / "data" / SHIPPED, folder / "it")
+    shutil.copytree(WITHOUT_HOMES, folder / "it")
+    shutil.copytree(
+        (source or Path(clip_smu.__file__).parents[1]) / "clip_smu" / "data" / SHIPPED, folder / "homes"
+    )
     return folder
 
 
@@ -491,7 +490,7 @@ def _output_cases(kit: Path) -> Iterator[Case]:
         ("probe", "T", "-l", "L", "--folds", "2", "-o"),
         ("fit", "T", "-l", "L", "--steps", "1", "--folds", "2", "-o"),
         ("evaluate", SHIPPED, "-t", "T", "-l", "L", "--rounds", "40", "-o"),
-        ("calibrate", AT_HOME, "T", "-l", "L", "-o"),
+        ("calibrate", SHIPPED, "T", "-l", "L", "-o"),
         ("confounds", kit / "evaluation", "-m", "probe", "-o"),
         ("erase", "Male", "T", "-l", "L", "--train", "A", "--test", "B", "-o"),
         ("captions", "T", "-o"),

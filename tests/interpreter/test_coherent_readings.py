@@ -18,6 +18,7 @@ from clip_smu.interpreter.coherence import cohere, contradictions, groups, settl
 from clip_smu.templates import iter_templates
 from clip_smu.words.attributes import GROUPS, INDEX, NAMES
 from clip_smu.words.coherence import AT_MOST_ONE, CLASHES, EXCLUDES
+from places import LFW_READER
 
 BEARD = ("Male", "Sideburns", "No_Beard", "Mustache", "5_o_Clock_Shadow", "Goatee")
 HEAD = ("Bald", "Wavy_Hair", "Bangs", *GROUPS["hair color"], *GROUPS["forehead"])
@@ -245,7 +246,7 @@ def test_no_face_of_celeba_keeps_a_contradiction(shared: Path) -> None:
     folder = shared / "data/celeba/templates-dlib"
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
-    reader = load_interpreter("dlib-lfw")
+    reader = load_interpreter(LFW_READER)
     vectors = np.concatenate([batch.vectors for batch in iter_templates(folder)])
     _, chance, verdicts = reader.read(vectors)
     found = contradictions(verdicts, reader.attributes)

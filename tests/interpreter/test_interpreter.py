@@ -239,7 +239,7 @@ def test_asked_a_prompt_the_shipped_interpreter_answers_as_it_reads() -> None:
 def test_the_shipped_interpreter(tmp_path: Path) -> None:
     shipped = load_interpreter()
     assert (shipped.name, shipped.encoder, shipped.dim, len(shipped.attributes)) == (
-        "dlib-lfw",
+        "dlib-faces",
         "dlib",
         128,
         47,

@@ -25,12 +25,13 @@ from clip_smu.templates.shards import save_templates
 from clip_smu.words.agreement import asserted_by_default
 from clip_smu.words.attributes import NAMES, resolve
 from faces import dlib_like
+from places import LFW_READER
 
 DLIB = card("dlib")
 
 
 def test_pair_of_templates() -> None:
-    interpreter = load_interpreter()
+    interpreter = load_interpreter(LFW_READER)
     rng = np.random.default_rng(3)
     found_any = {"agree": 0, "disagree": 0, "cannot tell": 0}
     base = base_rates(interpreter)
@@ -66,7 +67,7 @@ def test_pair_of_templates() -> None:
 
 
 def test_thresholds_and_hiding() -> None:
-    interpreter = load_interpreter()
+    interpreter = load_interpreter(LFW_READER)
     a, b = dlib_like(np.random.default_rng(0).normal(size=(2, 128)))
     hidden = resolve("sensitive")
     found = pair(interpreter, a, b, 0.1, hide="sensitive")
@@ -97,7 +98,7 @@ def test_thresholds_and_hiding() -> None:
 
 def test_sentences() -> None:
     """Templates along prompts: two women with glasses; a man and a woman."""
-    interpreter = load_interpreter()
+    interpreter = load_interpreter(LFW_READER)
 
     def face(**attributes: int) -> np.ndarray:
         x = sum(

@@ -149,8 +149,8 @@ def test_a_method_is_an_interpreter_or_a_probe(toy: Probe, tmp_path: Path) -> No
     toy.save(tmp_path / "it")
     assert load_reader(tmp_path / "it").name == "toy"
     assert isinstance(load_reader(tmp_path / "it"), Probe)
-    assert load_reader("dlib-lfw").encoder == "dlib"
-    assert load_reader(load_interpreter().folder or "").name == "dlib-lfw"
+    assert load_reader("dlib-faces").encoder == "dlib"
+    assert load_reader(load_interpreter().folder or "").name == "dlib-faces"
     with pytest.raises(InterpreterError, match=r"holds neither interpreter\.json nor probe\.json"):
         load_reader(tmp_path)
     with pytest.raises(InterpreterError, match="no interpreter at nowhere"):

@@ -28,6 +28,7 @@ from clip_smu.labels.writing import write_labels
 from clip_smu.templates import Templates
 from clip_smu.templates.shards import save_templates
 from faces import dlib_like
+from places import LFW_READER
 
 DIM = 128
 
@@ -112,7 +113,7 @@ def test_probe_and_zero_shot_go_on(tmp_path: Path) -> None:
     table, labels = faces()
     made = fit_probe(table, labels, tmp_path / "it", config=ProbeConfig(kind="logistic-regression", folds=2))
     assert made.provenance["trained_on"] | {"unusable": 3, "faces": 77} == made.provenance["trained_on"]
-    shipped = load_interpreter().folder
+    shipped = load_interpreter(LFW_READER).folder
     assert shipped is not None
     for name in ("text_encoder.onnx", "tokenizer.json"):
         (tmp_path / "text").mkdir(exist_ok=True)
@@ -126,7 +127,7 @@ def test_probe_and_zero_shot_go_on(tmp_path: Path) -> None:
 def test_captions_go_on() -> None:
     table, labels = faces()
     fine = [row for row in range(80) if row not in (5, 9, 70)]
-    read = load_interpreter()
+    read = load_interpreter(LFW_READER)
     with_them = compare_strategies(read, table, labels, strategies=["calibrated"])
     without = compare_strategies(read, table.take(np.array(fine)), labels, strategies=["calibrated"])
     assert with_them["calibrated"].micro == without["calibrated"].micro
@@ -134,7 +135,7 @@ def test_captions_go_on() -> None:
 
 def test_evaluate_and_confounds_go_on(store: Path) -> None:
     made = evaluate(
-        ["dlib-lfw"],
+        [LFW_READER],
         store / "templates",
         store / "labels.csv",
         store / "e",
@@ -165,7 +166,7 @@ def test_evaluate_and_confounds_go_on(store: Path) -> None:
 def test_confounds_are_keyed_by_content(store: Path) -> None:
     """The same templates at another path are the same job; other ones at the same path are another."""
     made = evaluate(
-        ["dlib-lfw"],
+        ["dlib-faces"],
         store / "templates",
         store / "labels.csv",
         store / "e",
@@ -250,7 +251,7 @@ def test_commands_say_it(
     assert "2 names on the list have no template, the first is nobody/1.jpg" in err
     out, err = run(
         "evaluate",
-        "dlib-lfw",
+        "dlib-faces",
         "-t",
         store / "templates",
         "-l",

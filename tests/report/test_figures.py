@@ -241,7 +241,7 @@ def test_numbers_in_texts_keep_their_digits() -> None:
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<svg"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
 def test_files_by_suffix(tmp_path: Path, suffix: str, start: bytes) -> None:
-    figure = auc_dots([method_series(load_reader("dlib-lfw"))])
+    figure = auc_dots([method_series(load_reader("dlib-faces"))])
     write_figure(figure, tmp_path / f"dots.{suffix}")
     assert (tmp_path / f"dots.{suffix}").read_bytes().startswith(start)
     with pytest.raises(InputError, match=r"\*\.svg, \*\.pdf or \*\.png, found dots.gif"):
@@ -266,7 +266,7 @@ def test_what_cannot_be_drawn_is_refused(dlib: Evaluation) -> None:
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"clip-smu\[report\]"):
-        auc_dots([method_series(load_reader("dlib-lfw"))])
+        auc_dots([method_series(load_reader("dlib-faces"))])
 
 
 def test_ways_by_kind_and_by_name(dlib: Evaluation) -> None:
@@ -293,13 +293,14 @@ def test_command_draws_a_run(tmp_path: Path, dlib: Evaluation, mbf: Evaluation) 
     assert names == [f"{kind}.svg" for kind in kinds]
     assert "male" not in (tmp_path / "out" / "photos-dlib.svg").read_text()
     alone = run.invoke(
-        app, ["figures", "dlib-lfw", "-o", str(tmp_path / "alone"), "--format", "svg,png", "--theme", "both"]
+        app,
+        ["figures", "dlib-faces", "-o", str(tmp_path / "alone"), "--format", "svg,png", "--theme", "both"],
     )
     assert alone.exit_code == 0
     files = sorted(file.name for file in (tmp_path / "alone").iterdir())
     assert files == ["dots-dark.png", "dots-dark.svg", "dots-light.png", "dots-light.svg"]
     assert (tmp_path / "alone" / "dots-dark.svg").read_text().count(DARK.ink) > 10
-    refused = run.invoke(app, ["figures", "dlib-lfw", "-o", str(tmp_path / "alone"), "--kind", "roc"])
+    refused = run.invoke(app, ["figures", "dlib-faces", "-o", str(tmp_path / "alone"), "--kind", "roc"])
     assert isinstance(refused.exception, InputError)
     assert "needs an evaluation" in str(refused.exception)
 

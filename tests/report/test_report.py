@@ -155,7 +155,7 @@ class Outline(HTMLParser):
 def test_schema_is_a_schema_and_every_report_fits_it(content: dict[str, Any], tmp_path: Path) -> None:
     assert SCHEMA["$schema"].endswith("2020-12/schema")
     assert broken(content, SCHEMA) == []
-    alone = report("dlib-lfw", tmp_path / "alone.json").content
+    alone = report("dlib-faces", tmp_path / "alone.json").content
     assert broken(alone, SCHEMA) == []
     assert broken({**content, "format": 2}, SCHEMA) == [".format: not 1"]
     assert broken({**content, "attributes": [{}]}, SCHEMA)[0].endswith("lacks attribute")
@@ -242,7 +242,7 @@ def test_what_was_not_measured_is_said(content: dict[str, Any], tmp_path: Path) 
     assert card["level"] == "not measured"
     assert card["sentence"].startswith("Not measured: no positives (0 faces with it")
     assert content["absent"] == []
-    alone = report("dlib-lfw", tmp_path / "alone.html")
+    alone = report("dlib-faces", tmp_path / "alone.html")
     missing = {row["what"].partition(" ")[0].strip(":,") for row in alone.absent}
     assert missing == {"single", "a", "confounds", "erasure"}
     assert "clip-smu confounds adds it" in alone.path.read_text(encoding="utf-8")
@@ -250,13 +250,13 @@ def test_what_was_not_measured_is_said(content: dict[str, Any], tmp_path: Path) 
 
 def test_report_of_the_shipped_interpreter_is_its_evidence(tmp_path: Path) -> None:
     reader = load_interpreter()
-    found = report("dlib-lfw", tmp_path / "alone.json").content
+    found = report("dlib-faces", tmp_path / "alone.json").content
     for card, row in zip(found["attributes"], reader.evidence, strict=True):
         assert card["auc"] == row.auc
         assert card["n_positive"] == row.n_positive
     assert "machine-made" in found["measured"]["labels_are"]
     assert found["lead"]["error"] == reader.provenance["verdicts"]["error"]
-    assert {"of": "dlib-lfw", "what": "job", "value": reader.provenance["job"]} in found["provenance"]
+    assert {"of": "dlib-faces", "what": "job", "value": reader.provenance["job"]} in found["provenance"]
 
 
 def test_templates_of_a_misfed_encoder_are_told(
@@ -297,7 +297,7 @@ def test_hidden_attributes_leak_nowhere(run: Path, tmp_path: Path, form: str) ->
 
 
 def test_hiding_everything_is_refused(run: Path, tmp_path: Path) -> None:
-    for source in (run, "dlib-lfw"):
+    for source in (run, "dlib-faces"):
         with pytest.raises(InputError, match="hide fewer"):
             report(source, tmp_path / "none.json", hide=NAMES)
 
@@ -344,7 +344,7 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     ):
         read_source(tmp_path)
     with pytest.raises(InputError, match="html or json, found 'pdf'"):
-        report("dlib-lfw", tmp_path / "a.html", form="pdf")
+        report("dlib-faces", tmp_path / "a.html", form="pdf")
 
 
 def test_an_evaluation_alone_and_the_command(
@@ -387,7 +387,7 @@ def test_comparison_counts_are_of_the_rows(content: dict[str, Any]) -> None:
 
 def test_text_is_escaped(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    made = report("dlib-lfw", tmp_path / "a.html", labels_are="<script>alert('&')</script>")
+    made = report("dlib-faces", tmp_path / "a.html", labels_are="<script>alert('&')</script>")
     text = made.path.read_text(encoding="utf-8")
     assert "<script" not in text
     assert "&lt;script&gt;" in text

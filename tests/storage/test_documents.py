@@ -34,6 +34,7 @@ from clip_smu.report.sources import read_source
 from clip_smu.storage.documents import DEEPEST, read_json, read_toml, write_json
 from clip_smu.storage.job_folders import claim_folder
 from made_run import made_evaluation, write_run
+from places import LFW_READER
 
 HUGE = 10**400
 WRONG: list[Any] = [None, [], {}, "x", -1, HUGE, float("nan"), True, [[1]], {"a": None}]
@@ -104,7 +105,7 @@ def toy_probe(folder: Path) -> Path:
 
 
 def test_any_field_of_an_interpreter(tmp_path: Path) -> None:
-    folder, shipped = tmp_path / "it", load_interpreter()
+    folder, shipped = tmp_path / "it", load_interpreter(LFW_READER)
     two = replace(
         shipped,
         attributes=shipped.attributes[:2],

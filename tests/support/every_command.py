@@ -9,10 +9,10 @@ import json
 import sys
 from pathlib import Path
 
-import clip_smu
 from clip_smu import cli
 from faces import toy_card, toy_data
 from no_internet import forbid_internet
+from places import LFW_READER
 
 FACES = 280
 QUICK = ("--steps", "1", "--folds", "2", "--batch-size", "8")
@@ -35,7 +35,7 @@ folds = 2
 
 def commands(folder: Path) -> dict[str, list[list[str]]]:
     """Name → command lines; inputs are those of :func:`prepare`, outputs those of earlier commands."""
-    f, shipped = str(folder), Path(clip_smu.__file__).parent / "data" / "dlib-lfw"
+    f, shipped = str(folder), LFW_READER
     templates, labels, train, test = (
         f"{f}/{x}" for x in ("toy.parquet", "labels.csv", "train.txt", "test.txt")
     )

@@ -8,3 +8,5 @@ TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 GOLDEN = TESTS / "golden"
 DAMAGED = TESTS / "damaged"
+LFW_READER = TESTS / "support" / "dlib-lfw"
+"""The interpreter that shipped before `dlib-faces`: no adapter, no homes, 128 numbers a sentence, made of LFW alone."""

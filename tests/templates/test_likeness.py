@@ -235,7 +235,7 @@ def test_a_file_of_strangers_is_refused(tmp_path: Path, command: list[str]) -> N
     code, text = run(*words, tmp_path / "noise.npy")
     assert code == 1
     assert "300 of 300 templates (" in text
-    assert "do not look like templates of dlib, which dlib-lfw reads" in text
+    assert "do not look like templates of dlib, which dlib-faces reads" in text
     assert not (tmp_path / "out").exists()
 
 
@@ -324,7 +324,7 @@ def test_says_which_reader_at_hand_knows_them(shipped: Interpreter, tmp_path: Pa
         TemplateError, match=rf"500 of 500 templates .a.npy. do not look .* of one, .*; they {words}"
     ):
         refuse_strangers(reader, own["two"][1000:], "a.npy")
-    with pytest.raises(TemplateError, match="look like templates of dlib, which dlib-lfw reads"):
+    with pytest.raises(TemplateError, match="look like templates of dlib, which dlib-faces reads"):
         refuse_strangers(reader, dlib_like(rng().normal(size=(50, 128))), "a.npy")
     shutil.rmtree(tmp_path / "two")
     with pytest.raises(TemplateError) as error:

@@ -28,6 +28,7 @@ from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.captions import paper_caption
 from clip_smu.words.prompts import prompt, prompts
+from places import LFW_READER
 
 DIM = 128
 
@@ -35,7 +36,7 @@ DIM = 128
 @pytest.fixture(scope="module")
 def mini() -> Path:
     """A folder with a text encoder as ONNX and its tokenizer: that of the shipped interpreter."""
-    folder = load_interpreter().folder
+    folder = load_interpreter(LFW_READER).folder
     assert folder is not None
     return folder
 

@@ -16,7 +16,7 @@ def ask(
     *,
     question: Annotated[str, typer.Argument(help='A phrase or sentence, such as "wears spectacles".')],
     inputs: Inputs = None,
-    method: InterpreterName = "dlib-lfw",
+    method: InterpreterName = "dlib-faces",
     encoder: EncoderName = None,
     example: Example = False,
     top: Annotated[int, typer.Option(min=1, help="Show this many faces, the best first.")] = 10,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def captions(
     templates: Templates,
-    method: MethodName = "dlib-lfw",
+    method: MethodName = "dlib-faces",
     output: Annotated[Path | None, output_option("Captions as .csv or .jsonl, one row a template.")] = None,
     strategy: Annotated[
         str, typer.Option(help="calibrated, likely, threshold (the paper's) or greedy (the paper's).")

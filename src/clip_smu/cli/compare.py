@@ -44,7 +44,7 @@ def compare(
 ) -> None:
     """Say what A's templates encode more than B's. Attribute by attribute, with intervals and adjusted p.
 
-    Example: clip-smu compare evaluation/ --method dlib-lfw --method my-probe
+    Example: clip-smu compare evaluation/ --method dlib-faces --method my-probe
     """
     from clip_smu.evaluation.compare import compare as run
     from clip_smu.evaluation.folder import require_table_name

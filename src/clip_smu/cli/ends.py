@@ -11,15 +11,17 @@ import contextlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from clip_smu.cli.pulse import beating
 from clip_smu.cli.show import note
 from clip_smu.cli.signals import Stopped, deaf, stop_code, stopped_by_signals
 from clip_smu.cli.standard_output import occupy_closed_descriptors, readable_output
-from clip_smu.errors import ClipSmuError
+from clip_smu.errors import ClipSmuError, RenamedWarning
 from clip_smu.storage.job_folders import was_cut_off
 
 DEBUG = "CLIP_SMU_DEBUG"
@@ -36,7 +38,7 @@ def run(app: Callable[[], object]) -> int:
     atexit.register(deaf)
     with readable_output():
         try:
-            with stopped_by_signals(), beating():
+            with stopped_by_signals(), beating(), _notes_of_new_names():
                 code = _code_of(app)
                 sys.stdout.flush()
         except Stopped as stop:
@@ -44,6 +46,23 @@ def run(app: Callable[[], object]) -> int:
         except BaseException as error:
             code = _told(error)
     return code
+
+
+@contextlib.contextmanager
+def _notes_of_new_names() -> Iterator[None]:
+    """A note for whoever asks for something by its old name; other warnings look as they always do."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, RenamedWarning):
+            note(str(message))
+        else:
+            usual(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", RenamedWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _code_of(app: Callable[[], object]) -> int:

@@ -44,7 +44,7 @@ def evaluate(
     methods: Annotated[
         list[str],
         typer.Argument(
-            metavar="METHOD...", help="Interpreters or probes of one encoder: dlib-lfw, or folders."
+            metavar="METHOD...", help="Interpreters or probes of one encoder: dlib-faces, or folders."
         ),
     ],
     templates: Annotated[str, templates_option("Folder made by clip-smu extract, or a file of templates.")],
@@ -91,7 +91,7 @@ def evaluate(
 ) -> None:
     """Measure how well methods read labelled templates.
 
-    Example: clip-smu evaluate dlib-lfw my-probe/ -t templates/ -l MAAD.csv --only test_list.txt -o evaluation/
+    Example: clip-smu evaluate dlib-faces my-probe/ -t templates/ -l MAAD.csv --only test_list.txt -o evaluation/
     """
     from clip_smu.encoders.kept_check import in_words, kept_check
     from clip_smu.evaluation import EvaluationConfig
@@ -127,9 +127,11 @@ def _show_evaluation(made: Evaluation) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from clip_smu.evaluation.promised import is_broken, promise_in_words
     from clip_smu.words.attributes import by_name
 
     rows = made.table.to_pylist()
+    promised = {row["name"]: row.get("error_rate") for row in made.manifest["methods"]}
     for method in made.methods:
         own = [row for row in rows if row["method"] == method]
         show(Text(f"{method} ({made.encoder})", style="bold"))
@@ -145,6 +147,9 @@ def _show_evaluation(made: Evaluation) -> None:
                     f"{row['n_positive']}/{row['n_negative']}", f"{row['label_accuracy']:.0%}", row["reason"],
                 )  # fmt: skip
         show(table)
+        verdicts = next(row for row in own if (row["attribute"], row["metric"]) == ("all", "verdict_error"))
+        if told := promise_in_words(promised[method], verdicts["value"], verdicts["low"], verdicts["high"]):
+            show(Text(told, style="bold red" if is_broken(promised[method], verdicts["value"]) else "bold"))
         means = {row["metric"]: row for row in own if row["attribute"] == "mean"}
         pooled = {row["metric"]: row["value"] for row in own if row["attribute"] == "all"}
         area, precision = means["auc"], means["average_precision"]

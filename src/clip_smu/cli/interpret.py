@@ -39,20 +39,28 @@ EVIDENCE = (
     "AUC, its 95 % interval and the numbers of yes and no are from persons that training did not see; labels: how "
     "often MAAD-Face's labels of this attribute agree with humans."
 )
-REMINDER = "What this template gives away, by an interpreter trained on machine-made labels; not a fact about a person."
+REMINDER = "What this template gives away, by labels that are partly machine-made; not a fact about a person."
 _STYLES = {"encoded": "green", "not encoded": "red", "cannot tell": "bright_black"}
 
 
 def interpret(
     *,
     inputs: Inputs = None,
-    method: InterpreterName = "dlib-lfw",
+    method: InterpreterName = "dlib-faces",
     encoder: EncoderName = None,
     example: Example = False,
     top: Annotated[int | None, typer.Option(min=0, help="Show this many attributes of each face.")] = None,
     attributes: Annotated[str, typer.Option(help="Show only these attributes or groups.")] = "",
     hide: Hide = "",
     style: Style = "short",
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="No verdict unless at least 50 faces look like a home of the method."),
+    ] = False,
+    optimistic: Annotated[
+        bool,
+        typer.Option("--optimistic", help="Verdicts wherever any home would give one; nothing is promised."),
+    ] = False,
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show the figures behind each reading.")
     ] = False,
@@ -70,11 +78,13 @@ def interpret(
     Example: clip-smu interpret photo.jpg --hide race,gender
     """
     from clip_smu.interpreter.interpreter import load_interpreter
+    from clip_smu.interpreter.stance import asked_for
     from clip_smu.words.agreement import asked_by_name
     from clip_smu.words.sentences import known_style
 
     style = known_style(style)
-    reader = load_interpreter(method)
+    named = asked_by_name(attributes)
+    reader = asked_for(_daring(load_interpreter(method), strict, optimistic), named)
     hidden = _hidden(reader, hide, attributes)
     if output is not None:
         _interpret_store(reader, inputs or [], output, hidden, overwrite, column)
@@ -84,7 +94,6 @@ def interpret(
     show_face = {"json": _show_json, "csv": _csv_writer(), "text": _show_text}[
         "json" if as_json else "csv" if as_csv else "text"
     ]
-    named = asked_by_name(attributes)
     done, rejected, placed = 0, 0, reader
     for batch in batches(reader, inputs, encoder, example, faces, column):
         for image, error in batch.rejected:
@@ -140,6 +149,15 @@ def _interpret_store(
             sum(done.rejected.values()),
             f" ({reasons}); see column rejected",
         )
+
+
+def _daring(reader: Interpreter, be_strict: bool, be_optimistic: bool) -> Interpreter:
+    """The reader as --strict or --optimistic ask for it."""
+    from clip_smu.interpreter.stance import optimistic, strict
+
+    if be_strict and be_optimistic:
+        raise InputError("--strict and --optimistic ask for opposites: give one of them")
+    return strict(reader) if be_strict else optimistic(reader) if be_optimistic else reader
 
 
 def tell_place(drift: Drift | None) -> None:

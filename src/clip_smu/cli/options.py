@@ -72,9 +72,9 @@ EncoderName = Annotated[
     str | None,
     typer.Option("--encoder", "-e", help="Encoder for photos, or onnx:PATH; default, the method's."),
 ]
-InterpreterName = Annotated[str, method_option("Interpreter: dlib-lfw, or a folder made by clip-smu fit.")]
+InterpreterName = Annotated[str, method_option("Interpreter: dlib-faces, or a folder made by clip-smu fit.")]
 MethodName = Annotated[
-    str, method_option("Interpreter or probe: dlib-lfw, or a folder made by clip-smu fit or probe.")
+    str, method_option("Interpreter or probe: dlib-faces, or a folder made by clip-smu fit or probe.")
 ]
 Example = Annotated[
     bool, typer.Option("--example", help="Read the photo of an astronaut that ships inside scikit-image.")
@@ -118,7 +118,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 AsJsonLines = Annotated[bool, typer.Option("--json", help="One JSON object a face, a line each.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="The rows as csv on standard output.")]
 EvidenceSource = Annotated[
-    str, typer.Argument(help="Folder of reproduce, evaluate, fit or probe; or dlib-lfw, which ships.")
+    str, typer.Argument(help="Folder of reproduce, evaluate, fit or probe; or dlib-faces, which ships.")
 ]
 AllowUnfinished = Annotated[
     bool, typer.Option("--allow-unfinished", help="Take what an unfinished run has so far.")

@@ -36,7 +36,7 @@ def pair(
     *,
     a: _Face,
     b: _Face,
-    method: MethodName = "dlib-lfw",
+    method: MethodName = "dlib-faces",
     encoder: EncoderName = None,
     threshold: Annotated[
         float | None, typer.Option(help="Cosine from which two templates match; default, the encoder's own.")

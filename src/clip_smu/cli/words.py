@@ -6,7 +6,7 @@ from clip_smu.cli.options import InterpreterName
 from clip_smu.cli.show import write
 
 
-def words(method: InterpreterName = "dlib-lfw") -> None:
+def words(method: InterpreterName = "dlib-faces") -> None:
     """List the words that an interpreter was trained on.
 
     Example: clip-smu words --method my-interpreter/

@@ -115,15 +115,15 @@ def evaluate(
         >>> from clip_smu.words.attributes import NAMES
         >>> rng = np.random.default_rng(0)  # made-up faces: chance is what they are worth
         >>> people = [f"person{row}" for row in range(60)]
-        >>> face = load_reader("dlib-lfw").centre  # the mean of real ones
+        >>> face = load_reader("dlib-faces").centre  # the mean of real ones
         >>> vectors = face + rng.normal(scale=0.003, size=(60, 128)).astype("float32")
         >>> faces = Templates(vectors, [f"{one}/1.jpg" for one in people],
         ...                   np.zeros(60, "int16"), people, np.ones(60, "float32"), None)
         >>> known = Labels(faces.images, people, rng.choice([-1, 1], size=(60, 47)).astype("int8"))
         >>> folder = tempfile.mkdtemp() + "/evaluation"
-        >>> made = evaluate(["dlib-lfw"], faces, known, folder, EvaluationConfig(rounds=0))
+        >>> made = evaluate(["dlib-faces"], faces, known, folder, EvaluationConfig(rounds=0))
         >>> made.attributes == NAMES, list(made.methods), made.table.num_rows
-        (True, ['dlib-lfw'], 728)
+        (True, ['dlib-faces'], 728)
     """
     started = time.time()
     config, output = config or EvaluationConfig(), Path(output)

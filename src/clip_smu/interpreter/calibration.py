@@ -186,16 +186,16 @@ def sigmoid(z: Float64s) -> Float64s:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * z)), dtype=np.float64)
 
 
-def lowest_threshold(confidence: Float64s, wrong: Bools, error_rate: float) -> float:
+def lowest_threshold(confidence: Float64s, wrong: Bools | Float64s, error_rate: float) -> float:
     """Lowest confidence such that of all faces at or above it at most ``error_rate`` are wrong; 2.0 if none.
 
     Args:
-        confidence: (n,) of being right, 0.5 to 1. wrong: (n,) whether it is not. Fewer than :data:`MIN_ASSERTED`
-            support no threshold, and none parts equal confidences.
+        confidence: (n,) of being right, 0.5 to 1. wrong: (n,) whether it is not, or how likely. Fewer than
+            :data:`MIN_ASSERTED` support no threshold, and none parts equal confidences.
     """
     order = np.argsort(-confidence, kind="stable")
     sure, asserted = confidence[order], np.arange(1, len(order) + 1)
-    rate = np.cumsum(wrong[order]) / asserted
+    rate = np.cumsum(wrong[order].astype(np.float64)) / asserted
     last_of_tie = np.append(sure[1:] != sure[:-1], True) if len(sure) else np.zeros(0, bool)
     allowed = np.flatnonzero((rate <= error_rate) & (asserted >= MIN_ASSERTED) & last_of_tie)
     return float(sure[allowed[-1]]) if len(allowed) else NEVER

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from clip_smu.arrays import Bools, Float32s, Float64s, Indices, Int8s, Int64s
+from clip_smu.arrays import Bools, Float32s, Float64s, Floats, Indices, Int8s, Int64s
+from clip_smu.interpreter.calibration import Calibration, probability_of
 from clip_smu.words.attributes import GROUPS
 from clip_smu.words.coherence import AT_LEAST_ONE, AT_MOST_ONE, CLASHES, EXCLUDES
 
@@ -16,6 +17,19 @@ _ONE = np.float32(1)
 _ROUNDING = np.float32(5e-7)  # a sum of float32 that exceeds 1 by less is 1
 _LEAST = 2.0**-24  # probabilities nearer to 0 or 1 have the log odds of this one
 _ROWS = 8192  # rows that are settled at a time
+
+
+def coherent(calibration: Calibration, scores: Floats, attributes: Sequence[str]) -> Float32s:
+    """(N, K) float32 probabilities of (N, K) scores that some world without contradictions has, see :func:`cohere`.
+
+    An attribute whose calibration has a slope of 0 takes no part: nothing is known of it but how common it was, and
+    that would take its share from others.
+    """
+    alone = probability_of(calibration.slope, calibration.intercept, scores)
+    silent = calibration.slope <= 0
+    if not silent.any():
+        return cohere(alone, attributes)
+    return np.where(silent, alone, cohere(np.where(silent, np.float32(np.nan), alone), attributes))
 
 
 def cohere(probabilities: Float32s, attributes: Sequence[str]) -> Float32s:

@@ -11,7 +11,8 @@ from msgspec import structs, to_builtins
 
 from clip_smu.arrays import Bools, Float32s, Floats, Int8s
 from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, apply, decide
-from clip_smu.interpreter.coherence import cohere, settle
+from clip_smu.interpreter.coherence import coherent as coherent_probabilities
+from clip_smu.interpreter.coherence import settle
 from clip_smu.interpreter.records import EvidenceForm
 from clip_smu.metrics import auc, delong, ece
 from clip_smu.metrics.persons import persons_apart
@@ -126,11 +127,10 @@ def mean_auc(scores: Floats, labels: Int8s) -> float | None:
 
 
 def _read(calibration: Calibration, scores: Floats, coherent: bool) -> tuple[Float32s, Int8s]:
-    probabilities, verdicts = apply(calibration, scores)
-    if coherent:
-        probabilities = cohere(probabilities, NAMES)
-        verdicts = settle(decide(calibration, probabilities), probabilities, NAMES)
-    return probabilities, verdicts
+    if not coherent:
+        return apply(calibration, scores)
+    probabilities = coherent_probabilities(calibration, scores, NAMES)
+    return probabilities, settle(decide(calibration, probabilities), probabilities, NAMES)
 
 
 def _counts(verdicts: Int8s, labels: Int8s) -> tuple[float, float, int, int]:

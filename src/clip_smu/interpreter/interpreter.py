@@ -14,6 +14,7 @@ reading, ``cos(t, positive_k)`` alone, is the same with negative and centre of z
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from clip_smu.arrays import Float32s, Floats
-from clip_smu.errors import InterpreterError, TemplateError
+from clip_smu.errors import InterpreterError, RenamedWarning, TemplateError
 from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.folder import FolderKind, read_folder, write_folder
 from clip_smu.interpreter.places import PlaceForm, place_arrays, place_rows, saved_places
@@ -36,7 +37,10 @@ from clip_smu.templates.table import usable, why_unusable
 from clip_smu.words.english import words
 from clip_smu.words.hiding import Hide, refuse_question, shown_columns
 
-DEFAULT = "dlib-lfw"
+DEFAULT = "dlib-faces"
+RENAMED = {"dlib-lfw": DEFAULT}
+"""Names of interpreters that shipped before → the one that took their place."""
+_AT_ONCE = 2048  # rows that are adapted together, so that they stay in the processor's cache
 TEXT_FILES = TEXT_ENCODER, TOKENIZER = "text_encoder.onnx", "tokenizer.json"
 INTERPRETER_FOLDER = FolderKind(
     "an interpreter", "interpreter.json", "prompts.safetensors", InterpreterForm, "clip-smu fit"
@@ -84,7 +88,8 @@ class Interpreter(TemplateReader):
     def interpret(self, templates: Floats, *, hide: Hide = ()) -> Interpretations:
         """Reads templates.
 
-        A row that does not look like a template of the encoder is *cannot tell* throughout, with its reason.
+        A row that does not look like a template of the encoder is *cannot tell* throughout, with its reason. An
+        attribute of which nothing is known where it reads (no labels of it) is not among the readings.
 
         Args:
             templates: (N, d) or (d,) float, as the encoder gave them, normalised or not.
@@ -108,7 +113,7 @@ class Interpreter(TemplateReader):
         vectors = self._checked(templates)
         reader, drift = self.for_batch(vectors)
         scores, probabilities, verdicts = reader.read(vectors)
-        keep = shown_columns(self.attributes, hide)
+        keep = [k for k in shown_columns(self.attributes, hide) if not reader.silent[k]]
         return Interpretations(
             tuple(self.attributes[k] for k in keep),
             scores[:, keep],
@@ -198,7 +203,11 @@ class Interpreter(TemplateReader):
     def _cosines(self, vectors: Float32s, directions: Float32s) -> Float32s:
         """(N, M) cosines of centred unit templates with (d, M) directions, by one matrix product."""
         if self.adapter is not None:
-            return np.asarray(self.adapter(vectors) @ directions, dtype=np.float32)
+            scores = np.empty((len(vectors), directions.shape[1]), dtype=np.float32)
+            for start in range(0, len(vectors), _AT_ONCE):
+                rows = slice(start, start + _AT_ONCE)
+                np.matmul(self.adapter(vectors[rows]), directions, out=scores[rows])
+            return scores
         table = np.column_stack([directions, self.centre]).astype(np.float32)
         products = vectors @ table  # (N, M + 1)
         norm = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
@@ -232,18 +241,18 @@ def _nothing_read(scores: Float32s) -> list[bool]:
 
 
 def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
-    """Loads an interpreter: one that ships with the package (``dlib-lfw``, ``dlib-faces``) or a folder.
+    """Loads an interpreter: the one that ships with the package (``dlib-faces``) or a folder.
 
     Raises:
         InterpreterError: no such interpreter, or its folder is incomplete.
 
     Example:
-        >>> load_interpreter("dlib-lfw").encoder
+        >>> load_interpreter("dlib-faces").encoder
         'dlib'
     """
     folder = Path(name)
     if not folder.is_dir():
-        folder = Path(str(files("clip_smu"))) / "data" / str(name)
+        folder = Path(str(files("clip_smu"))) / "data" / _name_now(str(name))
         if "/" in str(name) or not folder.is_dir():
             raise InterpreterError(
                 f"no interpreter at {name}: give a folder made by clip-smu fit, or the shipped {DEFAULT}"
@@ -266,3 +275,16 @@ def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
         adapter=adapter,
         places=saved_places(opened.arrays, forms, dim, prompts, opened.where),
     )
+
+
+def _name_now(name: str) -> str:
+    """Of a shipped interpreter, by whatever name it is asked for."""
+    if name not in RENAMED:
+        return name
+    warnings.warn(
+        f"{name} is now an alias of {RENAMED[name]}, which was trained on CelebA too and reads other pictures with "
+        f"caution: give that name (an older version of clip-smu has the old {name})",
+        RenamedWarning,
+        stacklevel=3,
+    )
+    return RENAMED[name]

@@ -11,13 +11,13 @@ from clip_smu.interpreter.reader import TemplateReader
 
 
 def load_reader(path: str | Path) -> TemplateReader:
-    """Loads an interpreter or a probe, whichever lies in the folder, or the shipped ``dlib-lfw``.
+    """Loads an interpreter or a probe, whichever lies in the folder, or the shipped ``dlib-faces``.
 
     Raises:
         InterpreterError: no such folder, neither of the two is in it, or it is damaged.
 
     Example:
-        >>> load_reader("dlib-lfw").encoder
+        >>> load_reader("dlib-faces").encoder
         'dlib'
     """
     folder, language, classifiers = Path(path), INTERPRETER_FOLDER, PROBE_FOLDER

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from clip_smu.arrays import Float32s, Int8s
+from clip_smu.arrays import Bools, Float32s, Int8s
 from clip_smu.encoders.card import EncoderCard, differences
 from clip_smu.errors import EncoderError, TemplateError
 from clip_smu.interpreter.calibration import CANNOT_TELL, Calibration, apply, decide
-from clip_smu.interpreter.coherence import cohere, settle
+from clip_smu.interpreter.coherence import coherent, settle
 from clip_smu.interpreter.drift import Drift
 from clip_smu.interpreter.evidence import Evidence
 from clip_smu.interpreter.places import Places
@@ -89,15 +89,25 @@ class TemplateReader(ABC):
         """
         scores = self.score(vectors)
         with np.errstate(invalid="ignore", over="ignore"):
-            probabilities, verdicts = apply(self.calibration, scores)
-            if self.places is not None:
-                probabilities = cohere(probabilities, self.attributes)
+            if self.places is None:
+                probabilities, verdicts = apply(self.calibration, scores)
+            else:
+                probabilities = coherent(self.calibration, scores, self.attributes)
                 verdicts = settle(decide(self.calibration, probabilities), probabilities, self.attributes)
         if self.likeness is not None:
             odd = ~self.likeness.holds(vectors)
             if odd.any():
                 scores[odd], probabilities[odd], verdicts[odd] = np.nan, np.nan, CANNOT_TELL
         return scores, probabilities, verdicts
+
+    @property
+    def silent(self) -> Bools:
+        """(K,) attributes of which nothing is known where it reads, so that they have no probability.
+
+        None where it has no homes: it may not be calibrated at all, and then ranks by score.
+        """
+        unknown = self.calibration.slope <= 0
+        return unknown if self.places is not None else np.zeros_like(unknown)
 
     def for_batch(self: Reader, vectors: Float32s) -> tuple[Reader, Drift | None]:
         """This reader with the calibration of the home that a batch of templates looks like, and what was found.

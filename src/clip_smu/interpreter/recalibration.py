@@ -19,7 +19,7 @@ from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.interpreter import TEXT_FILES, Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
 from clip_smu.interpreter.places import Places, marks
-from clip_smu.interpreter.promise import cautious, promise_of
+from clip_smu.interpreter.promise import cautious, completed, promise_of
 from clip_smu.interpreter.readable import readable, refuse_strangers
 from clip_smu.labels.join import join
 from clip_smu.labels.labelled import Labelled
@@ -80,7 +80,7 @@ def recalibrate(
     scores, away = known.score(vectors), known.calibration
     if known.places is None:
         away = cautious(away, rate)
-    calibration = fit_here(known.calibration, scores, faces.labels, people, rate)
+    calibration = fit_here(away, scores, faces.labels, people, rate)
     before = known.places or Places((), (), attribute_axes(vectors, faces.labels))
     home = measure_home(name, vectors, marks(vectors, before.axes), people)
     output.mkdir(parents=True, exist_ok=True)
@@ -127,12 +127,12 @@ def fit_here(
     usable = (away.slope > 0) & (labels != 0).any(axis=0)
     shared = _shared(odds[:, usable], labels[:, usable])
     times, more = _own(odds, labels, shared)
-    times = np.where(usable, np.maximum(times, 0), 1)
+    times = np.where(usable, np.maximum(times, 0), 0)
     more = np.where(usable, more, 0)
     calibration = Calibration(
         times * away.slope, times * away.intercept + more, away.encoded_at, away.not_encoded_at
     )
-    return promise_of(calibration, scores, labels, identities, error_rate)
+    return completed(promise_of(calibration, scores, labels, identities, error_rate), away)
 
 
 def _readable(

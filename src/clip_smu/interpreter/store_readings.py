@@ -51,7 +51,8 @@ def interpret_store(
 
     Columns: ``image``, ``face``; ``scores``, ``probabilities`` (lists of float32) and ``verdicts`` (lists of int8:
     1 encoded, -1 not encoded, 0 cannot tell) in the order of the attributes named in the schema's metadata; and
-    ``rejected``, the reason why a template could not be read, whose numbers are then NaN and 0. Rows keep their order.
+    ``rejected``, the reason why a template could not be read, whose numbers are then NaN and 0. An attribute of which
+    nothing is known where the store was read has no probability (NaN) and no verdict. Rows keep their order.
     Run again, parts are kept whose templates have the same content, and the others are made anew.
     ``hide`` names attributes or groups to leave out.
 
@@ -144,6 +145,7 @@ def _write_part(
         for batch in store.part(source):
             reader.check_templates(batch.card, batch.vectors.shape[1])
             scores, probabilities, verdicts = reader.read(batch.vectors)
+            probabilities[:, reader.silent] = np.nan
             why = batch.unusable()
             if why:
                 bad = list(why)

@@ -21,7 +21,7 @@ _STEPS = 40  # of Newton's method, which takes some eight, or halvings of an int
 
 def selective_threshold(
     confidence: Float64s,
-    wrong: Bools,
+    wrong: Bools | Floats,
     persons: Indices,
     error_rate: float,
     *,
@@ -42,7 +42,7 @@ def selective_threshold(
 
     Args:
         confidence: (n,) of each possible verdict of being right, 0 to 1, without NaN. Equal ones stay together.
-        wrong: (n,) whether it would not be.
+        wrong: (n,) whether it would not be; or, where that is not known, how likely it is, 0 to 1.
         persons: (n,) number of the person, 0 or more. One person's verdicts may depend on each other.
         error_rate: promised, 0 to 1 (both excluded).
         level: probability with which a draw of persons leads to a threshold that keeps the promise, inside (0, 1).
@@ -63,7 +63,7 @@ def selective_threshold(
     ends = np.searchsorted(
         confidence[ascending], grid, side="left"
     )  # (G,): from there up, confidence >= threshold
-    rows_of, wrong_of = persons[ascending], wrong[ascending].astype(np.float64)
+    rows_of, wrong_of = persons[ascending], wrong[ascending]
     count = int(persons.max(initial=-1)) + 1
     nobody = np.zeros(count)
     most = np.bincount(rows_of[ends[-1] :], minlength=count).astype(np.float64)
@@ -194,10 +194,12 @@ def _weighted_exponentials(weights: Float64s) -> float:
     return min(max(0.5 * math.erfc(r / math.sqrt(2)) + density * (1 / u - 1 / r), 0.0), 1.0)
 
 
-def _check(confidence: Float64s, wrong: Bools, persons: Indices) -> tuple[Float64s, Bools, Indices]:
+def _check(
+    confidence: Float64s, wrong: Bools | Floats, persons: Indices
+) -> tuple[Float64s, Float64s, Indices]:
     confidence, wrong, persons = (
         np.asarray(confidence),
-        np.asarray(wrong, dtype=np.bool_),
+        np.asarray(wrong, dtype=np.float64),
         np.asarray(persons),
     )
     if confidence.ndim != 1 or not confidence.shape == wrong.shape == persons.shape:
@@ -208,6 +210,10 @@ def _check(confidence: Float64s, wrong: Bools, persons: Indices) -> tuple[Float6
     if not np.all((confidence >= 0) & (confidence <= 1)):
         raise InputError(
             "expected confidences between 0 and 1, found others or NaN: calibrate the scores first"
+        )
+    if not np.all((wrong >= 0) & (wrong <= 1)):
+        raise InputError(
+            "expected for each verdict whether it is wrong, or how likely, found numbers outside 0 to 1"
         )
     if persons.size and persons.min() < 0:
         raise InputError(f"expected persons numbered from 0, found {persons.min()}: number them anew")

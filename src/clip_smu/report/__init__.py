@@ -56,7 +56,7 @@ def report(
     """Writes the report of a run, an evaluation, or an interpreter or probe.
 
     Args:
-        source: folder of ``reproduce``, ``evaluate``, ``fit`` or ``probe``, or ``dlib-lfw``.
+        source: folder of ``reproduce``, ``evaluate``, ``fit`` or ``probe``, or ``dlib-faces``.
         output: file to write.
         form: ``html`` or ``json``; default, by the suffix of ``output``.
         hide: attributes, groups or categories to leave out of everything, by name.
@@ -72,7 +72,7 @@ def report(
 
     Example:
         >>> import tempfile
-        >>> made = report("dlib-lfw", tempfile.mkdtemp() + "/report.json", hide="gender")
+        >>> made = report("dlib-faces", tempfile.mkdtemp() + "/report.json", hide="gender")
         >>> made.attributes, len(made.finding)
         (46, 3)
     """

@@ -69,7 +69,20 @@ def gather(
         "measured": measured_of(source, evaluation, labels_are),
         "lead": {
             key: lead[key]
-            for key in ("encoder", "method", "way", "auc", "low", "high", "counted", "error", "coverage")
+            for key in (
+                "encoder",
+                "method",
+                "way",
+                "auc",
+                "low",
+                "high",
+                "counted",
+                "promised",
+                "error",
+                "error_low",
+                "error_high",
+                "coverage",
+            )
         },
         "best_probe": None if best is None else {key: best[key] for key in ("method", "auc", "low", "high")},
         "methods": [{key: value for key, value in row.items() if key != "attributes"} for row in rows],

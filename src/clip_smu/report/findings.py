@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clip_smu.evaluation.promised import is_broken, promise_in_words
 from clip_smu.words.attributes import SENSITIVE, by_name
 
 LEVELS = ((0.9, "readable"), (0.75, "partly readable"), (0.5, "weakly readable"))
@@ -38,8 +39,11 @@ def of_attribute(card: dict[str, Any]) -> str:
 
 
 def sentences(content: dict[str, Any]) -> list[str]:
-    """The finding: what is given away, how surely, and what these figures are not."""
-    return [_what(content), _how_surely(content), _limits(content)]
+    """The finding: what is given away, how surely, and what these figures are not; a broken promise before all."""
+    lead = content["lead"]
+    broken = is_broken(lead["promised"], lead["error"])
+    first = [_promise(lead)] if broken else []
+    return [*first, _what(content), _how_surely(content), _limits(content)]
 
 
 def pairs_of_100(auc: float) -> str:
@@ -120,12 +124,17 @@ def _limits(content: dict[str, Any]) -> str:
         "and is no fact about any person"
     )
     if lead["error"] is not None and lead["coverage"] is not None:
+        promised = "" if lead["promised"] is None else f", of at most {percent(lead['promised'])} promised"
         text += (
-            f": {percent(lead['error'])} of the single verdicts were wrong, and for {percent(1 - lead['coverage'])} "
-            f"of the readings the "
-            "honest answer was that it cannot tell"
+            f": {percent(lead['error'])} of the single verdicts were wrong{promised}, and for "
+            f"{percent(1 - lead['coverage'])} of the readings the honest answer was that it cannot tell"
         )
     return f"{text}."
+
+
+def _promise(lead: dict[str, Any]) -> str:
+    text = promise_in_words(lead["promised"], lead["error"], lead["error_low"], lead["error_high"])
+    return f"{text} Do not rely on single verdicts about photos like these."
 
 
 def _reader(way: str) -> str:

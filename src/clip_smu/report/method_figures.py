@@ -78,7 +78,10 @@ def _evaluated(one: Evaluation, series: AucSeries) -> Values:
         "low": value("mean", "auc", "low"),
         "high": value("mean", "auc", "high"),
         "counted": sum(row["auc"] is not None for row in attributes.values()),
+        "promised": _promised(one, series.method),
         "error": value("all", "verdict_error"),
+        "error_low": value("all", "verdict_error", "low"),
+        "error_high": value("all", "verdict_error", "high"),
         "coverage": value("all", "coverage"),
         "calibration_error": value("all", "ece"),
         "lead_of_encoder": False,
@@ -114,12 +117,21 @@ def _by_evidence(method: TemplateReader, hidden: Sequence[str]) -> Values:
         "low": None,
         "high": None,
         "counted": len(known),
+        "promised": method.error_rate,
         "error": _clean(verdicts.get("error")),
+        "error_low": None,
+        "error_high": None,
         "coverage": _clean(verdicts.get("coverage")),
         "calibration_error": _clean(verdicts.get("ece_pooled")),
         "lead_of_encoder": False,
         "attributes": attributes,
     }
+
+
+def _promised(one: Evaluation, method: str) -> float | None:
+    """The error rate that the method's verdicts were chosen for; ``None`` in evaluations of before it was kept."""
+    said = (row.get("error_rate") for row in one.manifest.get("methods", ()) if row["name"] == method)
+    return next(said, None)
 
 
 def _clean(value: Any) -> Any:

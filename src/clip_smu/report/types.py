@@ -43,7 +43,10 @@ class Lead(msgspec.Struct, frozen=True):
     low: float | None
     high: float | None
     counted: int
+    promised: float | None
     error: float | None
+    error_low: float | None
+    error_high: float | None
     coverage: float | None
 
 
@@ -62,7 +65,10 @@ class MethodRow(msgspec.Struct, frozen=True):
     low: float | None
     high: float | None
     counted: int
+    promised: float | None
     error: float | None
+    error_low: float | None
+    error_high: float | None
     coverage: float | None
     calibration_error: float | None
     lead_of_encoder: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -47,14 +48,18 @@ def batches(
             values, lengths, problems = _vectors(batch.column(columns[0]), file)
         so_far += len(values)
         refuse_bomb(file, first + count, so_far, 4)  # what the footer did not tell
-        images, identities = [f"{file.name}:{first + row}" for row in range(count)], [""] * count
+        images: list[str | None] = [None] * count
+        identities: list[str | None] = [None] * count
         if name is not None and name in texts:
-            images = _texts(batch.column(name), images, name, file)
+            images = _texts(batch.column(name), name, file)
         if identity is not None and identity in texts:
-            identities = _texts(batch.column(identity), identities, identity, file)
+            identities = _texts(batch.column(identity), identity, file)
         faces = _faces(batch.column("face"), file) if "face" in numbers else np.zeros(count, np.int16)
         norms = _floats(batch.column("norm")) if "norm" in numbers else np.full(count, np.nan, np.float32)
-        yield Rows(values, lengths, problems, images, faces, identities, norms)
+        yield Rows(
+            values, lengths, problems, _named(images, f"{file.name}:", first), faces,
+            [one or "" for one in identities], norms,
+        )  # fmt: skip
         first += count
 
 
@@ -131,13 +136,21 @@ def _faces(column: pa.Array, file: Path) -> NDArray[np.int16]:
     return given.astype(np.int16)
 
 
-def _texts(column: pa.Array, missing: list[str], name: str, file: Path) -> list[str]:
-    """Names as text; those of ``missing`` where there is none."""
+def _named(given: list[str | None], file: str, first: int) -> list[str]:
+    """The names; where one is missing or empty, the file and the row, counted from ``first``."""
+    if all(given):
+        return cast("list[str]", given)
+    return [name or f"{file}{first + row}" for row, name in enumerate(given)]
+
+
+def _texts(column: pa.Array, name: str, file: Path) -> list[str | None]:
+    """Names as text; ``None`` where there is none."""
     if pa.types.is_struct(column.type):
         column = column.field(0) if column.null_count == 0 else pc.struct_field(column, [0])
     indices: list[int] | None = None
     if pa.types.is_dictionary(column.type):
         indices, column = column.indices.to_pylist(), column.dictionary
+    values: list[str | None]
     if pa.types.is_floating(column.type):  # numbers with a null among them, as pandas keeps them
         values = [
             None if v is None or v != v else str(int(v)) if v == int(v) else str(v)
@@ -145,16 +158,16 @@ def _texts(column: pa.Array, missing: list[str], name: str, file: Path) -> list[
         ]
     elif is_bytes(column.type):
         values = [None if v is None else v.decode("utf-8", "backslashreplace") for v in column.to_pylist()]
+    elif pa.types.is_string(column.type):
+        values = column.to_pylist()
     else:
         values = [v if v is None or isinstance(v, str) else str(v) for v in column.to_pylist()]
-    longest = max((len(v) for v in values if v), default=0)
+    longest = max(map(len, filter(None, values)), default=0)
     if longest > NAMES_BYTES:
         raise TemplateError(
             f"{file}: the column '{name}' holds a name of {longest} characters: that is no name"
         )
-    if indices is not None:
-        values = [None if k is None else values[k] for k in indices]
-    return [value or other for value, other in zip(values, missing, strict=True)]
+    return values if indices is None else [None if k is None else values[k] for k in indices]
 
 
 def _name_column(schema: pa.Schema, chunks: list[Chunk], file: Path) -> str | None:

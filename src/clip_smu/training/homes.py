@@ -10,12 +10,12 @@ import numpy as np
 
 from clip_smu.arrays import Float64s, Indices
 from clip_smu.interpreter.axes import attribute_axes
-from clip_smu.interpreter.calibration import Calibration, probability_of
-from clip_smu.interpreter.coherence import cohere
+from clip_smu.interpreter.calibration import Calibration
+from clip_smu.interpreter.coherence import coherent
 from clip_smu.interpreter.evidence import mean_auc, verdict_errors
 from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.places import Places, marks
-from clip_smu.interpreter.promise import Abroad, calibrate_away, calibrate_home, cautious
+from clip_smu.interpreter.promise import Abroad, calibrate_away, calibrate_home, cautious, completed
 from clip_smu.labels.labelled import Labelled
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons
@@ -69,17 +69,12 @@ def abroad_of(data: Data, strangers: Sequence[Stranger]) -> tuple[Abroad, ...]:
     return tuple(
         Abroad(
             source.name,
-            coherent(stranger.calibration, stranger.readout.score(source.known.templates.vectors)),
+            coherent(stranger.calibration, stranger.readout.score(source.known.templates.vectors), NAMES),
             np.where(stranger.calibration.slope > 0, source.known.labels, 0).astype(np.int8),
             source.known.templates.identities,
         )
         for source, stranger in zip(data.sources, strangers, strict=bool(strangers))
     )
-
-
-def coherent(calibration: Calibration, scores: Float64s) -> Any:
-    """(N, 47) float32 coherent probabilities."""
-    return cohere(probability_of(calibration.slope, calibration.intercept, scores), NAMES)
 
 
 def calibrate_places(
@@ -98,6 +93,7 @@ def calibrate_places(
         calibrate_home(scores[rows], known.labels[rows], _people(known, rows), error_rate) for rows in rows_of
     ]
     away = calibrate_away(scores, known.labels, data.source_of, homes, abroad_of(data, strangers), error_rate)
+    homes = [completed(home, away) for home in homes]
     if any(count_persons(source.known.templates.identities) < LEAST_PERSONS for source in data.sources):
         return None, away if len(homes) > 1 else homes[0]
     axes = attribute_axes(known.templates.vectors, known.labels)

@@ -137,7 +137,7 @@ _AS_THE_PAPER = Reading(_paper_prompt, _paper_words, contrast=False, centred=Fal
 OBJECTIVES: dict[str, Objective] = {
     "taught": Objective(
         prompt_batches, _taught, _nothing, {}, 1.0, _warm_cosine, _BOTH_SIDES_ADAPTED,
-        steps=700, batch_size=2048, batch_size_clip=2048, folds=3, weight_decay=0.01, learning_rate=2e-3,
+        steps=700, batch_size=2048, batch_size_clip=2048, folds=8, weight_decay=0.01, learning_rate=2e-3,
     ),
     "attribute": Objective(
         prompt_batches, _attribute, _scale_and_bias, {}, 10.0, _warm_cosine, _BOTH_SIDES,

@@ -26,8 +26,8 @@ from clip_smu.interpreter.adapter import Adapter
 from clip_smu.metrics import auc
 from clip_smu.metrics.folds import identity_folds
 
-HIDDEN = 384
-STEPS = 500
+HIDDEN = 768
+STEPS = 800
 WHITENINGS: tuple[float | None, ...] = (None, 1e-3)
 """Ridges, in shares of the mean variance, that are tried; ``None``: every number is standardised, no more."""
 

@@ -92,7 +92,7 @@ def method_series(method: TemplateReader) -> AucSeries:
 
     Example:
         >>> from clip_smu.interpreter.load import load_reader
-        >>> method_series(load_reader("dlib-lfw")).way
+        >>> method_series(load_reader("dlib-faces")).way
         'language'
     """
     few = np.array([min(row.n_positive, row.n_negative) < MIN_CLASS for row in method.evidence])
