@@ -68,7 +68,7 @@ def main() -> None:
     both = [auc(scores, test.labels).value for scores in (language, probe)]
     gap = both[0] - both[1]
     draws = gaps_by_draw(language, probe, test.labels, np.array(test.templates.identities))
-    low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
+    low, high = np.nanpercentile(np.nan_to_num(draws), [2.5, 97.5], axis=0)
     rows = [
         (name, *(float(part[k]) for part in (*both, gap, low, high)))
         for k, name in enumerate(NAMES)

@@ -4,7 +4,7 @@
     >>> interpreter = clip_smu.load_interpreter()
     >>> faces = clip_smu.load_encoder().encode([clip_smu.decode(clip_smu.example_photo().read_bytes())])[0]
     >>> print(interpreter.interpret(faces[0].template)[0].sentence)
-    This template reads almost certainly as a white woman.
+    This template reads almost certainly as a woman.
 
 Names are loaded when they are first used, so that importing the package costs nothing; PyTorch is imported by
 ``fit`` alone.

@@ -39,13 +39,12 @@ def one_line(text: str) -> str:
 
 
 def test_the_main_job(command) -> None:
-    """True of the photo: a white woman; and nothing that is plainly false."""
+    """True of the photo: a woman; and nothing that is plainly false."""
     pytest.importorskip("dlib")
     code, out, err = command("interpret", "--example")
     assert (code, err) == (0, "")
     sentence = " ".join(line.strip() for line in out.split("verdict ")[0].splitlines()[1:])
     assert "woman" in sentence
-    assert "white" in sentence
     for unsaid in ("attractive", "oval face", "pointy nose", "high cheekbones"):
         assert unsaid not in sentence
     for false in (" man ", "beard", "mustache", "bald", "Black ", "gray hair", "a hat", "necktie", "goatee"):
