@@ -95,9 +95,9 @@ def zero_shot(
         >>> import tempfile
         >>> mini = load_interpreter().folder  # a text encoder that is here: that of dlib-faces
         >>> made = zero_shot(mini, tempfile.mkdtemp() + "/it", encoder="mine")
-        >>> made.dim, made.evidence[0].reason
-        (384, 'no labelled faces')
-        >>> read = made.interpret(np.eye(2, 384))
+        >>> made.evidence[0].reason
+        'no labelled faces'
+        >>> read = made.interpret(np.eye(2, made.dim))
         >>> np.abs(read.scores - made.positive[:, :2].T).max() < 1e-6, read.verdicts.any()
         (np.True_, np.False_)
     """
