@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEEDS_ARGUMENTS = {"clip_epoch", "language_vs_probe", "pipeline"}
+NEEDS_ARGUMENTS = {"clip_epoch", "language_vs_probe", "pipeline", "questions"}
 
 
 def main() -> None:

@@ -4,7 +4,9 @@
 
 The floor: PyArrow reads the same shards, NumPy multiplies (N x 128) by (128 x 94) for the 47 positive and 47
 negative prompts, PyArrow writes columns of the same types and sizes, already computed. Bar: at least 40 % of its
-rate, and memory that does not grow with the number of templates (each size in a process of its own).
+rate, and memory that does not grow with the number of templates (each size in a process of its own). Last,
+`clip-smu ask` of the same store beside `clip-smu interpret -o`, as commands: ranking by a question takes about as
+long as reading.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from clip_smu.templates.bounds import BATCH_ROWS
 from clip_smu.templates.shards import save_templates
 
 SHARD = 250_000
+QUESTIONS = ("glasses", "an old man with glasses", "an old man with glasses and no tie")
 
 
 def make_store(folder: Path, count: int) -> None:
@@ -83,6 +86,14 @@ def floor(store: Path, output: Path) -> None:
             writer.close()
 
 
+def seconds_of(*words: object) -> float:
+    """Of processor time, on all cores, of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "clip_smu", *map(str, words)], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--templates", type=int, default=1_000_000)
@@ -111,6 +122,9 @@ def main() -> None:
             f"bare floor {rates['floor'] / 1e6:.2f} M/s, "
             f"share {statistics.median(ratios):.0%} ({min(ratios):.0%} to {max(ratios):.0%}; bar: 40 % or more)"
         )
+        read = seconds_of("interpret", store, "-o", Path(scratch) / "read")
+        told = [f"{question!r} {seconds_of('ask', question, store):.2f} s" for question in QUESTIONS]
+        print(f"processor time of interpret -o {read:.2f} s; of ask: {', '.join(told)}")
         for count in (options.templates // 4, options.templates):
             small = Path(scratch) / f"peak{count}" / "store"
             small.parent.mkdir()

@@ -169,18 +169,58 @@ def test_ask(command, store: Path) -> None:
     from clip_smu.interpreter.interpreter import load_interpreter
 
     code, out, err = command("ask", "wears spectacles", store, "--top", "7", "--json")
-    rows = [json.loads(line) for line in out.splitlines()]
-    assert (code, err, len(rows)) == (0, "", 7)
-    scores = (
-        load_interpreter()
-        .ask("wears spectacles", np.stack(pq.read_table(store)["template"].to_numpy()))
-        .scores
-    )
-    best = np.argsort(-scores)[:7]
+    parse, *rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(rows)) == (0, 7)
+    assert "300 faces look like none of lfw, celeba" in one_line(err)
+    assert parse["expression"] == {"phrase": "spectacles", "means": {"Eyeglasses": "yes"}, "weight": 1.0}
+    assert parse["refused"] is None
+    vectors = np.stack(pq.read_table(store)["template"].to_numpy())
+    answer = load_interpreter().ask("wears spectacles", vectors)
+    best = np.argsort(-answer.scores)[:7]
     assert [row["image"] for row in rows] == [f"p{row // 3}/{row}.jpg" for row in best]
+    for name, values in (("probability", answer.probabilities), ("low", answer.low), ("high", answer.high)):
+        assert [row[name] for row in rows] == pytest.approx(values[best].tolist(), abs=1e-5)
+    _, out, err = command("ask", "very bald, no glasses", store, "--top", "1")
+    assert re.fullmatch(r"   1  0\.\d{3} \(0\.\d{3}-0\.\d{3}\)  p\d+/\d+\.jpg\n", out)
+    assert "understood as bald AND NOT glasses: Bald yes, Eyeglasses no" in err
+    assert "a degree shifts nothing: very" in err
     _, _, err = command("ask", "plays the violoncello", store)
     assert "was not trained on: plays, violoncello" in one_line(err)
     assert "spectacles" in command("words")[1].split()
+
+
+def test_ask_selects_and_counts(command, store: Path) -> None:
+    from clip_smu.interpreter.interpreter import load_interpreter
+
+    vectors = np.stack(pq.read_table(store)["template"].to_numpy())
+    p = load_interpreter().ask("a man", vectors).probabilities.astype(float)
+    cut = float(np.median(p))
+    _, out, _ = command("ask", "a man", store, "--threshold", cut, "--json")
+    assert len(out.splitlines()) - 1 == (p >= cut).sum()
+    for words, chosen in (([], p >= 0), (["--threshold", str(cut)], p >= cut)):
+        _, out, _ = command("ask", "a man", store, "--count", "--json", *words)
+        counted = json.loads(out.splitlines()[-1])
+        assert (counted["faces"], counted["selected"]) == (len(p), chosen.sum())
+        assert counted["expected"] == pytest.approx(p[chosen].sum(), abs=0.01)
+        assert counted["low"] < counted["expected"] < counted["high"] <= chosen.sum()
+    _, out, _ = command("ask", "a man", store, "--count")
+    assert re.fullmatch(rf"about \d+ of {len(p)} faces \(\d+ to \d+\)\n", out)
+    code, out, err = command("ask", "plays the violoncello", store, "--count")
+    assert (code, out) == (1, "")
+    assert "need a probability" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [("is he guilty?", "not-on-a-face"), ("green eyes", "no-label"), ("a man with freckles", "no-label")],
+)
+def test_ask_refuses_with_its_reason(command, store: Path, question: str, reason: str) -> None:
+    code, out, err = command("ask", question, store)
+    assert (code, out) == (1, "")
+    assert f"is not answered ({reason})" in one_line(err)
+    code, out, err = command("ask", question, store, "--json")
+    assert json.loads(out)["refused"] in err
+    assert code == 1
 
 
 def test_extract_then_interpret(command, astronaut: Path, tmp_path: Path) -> None:

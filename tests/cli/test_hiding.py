@@ -230,6 +230,25 @@ def test_everyday_questions(question: str, hide: str, about: str) -> None:
         assert len(load_interpreter().ask(question, np.ones((1, 128)), hide=hide).scores) == 1
 
 
+@pytest.mark.parametrize(
+    ("question", "hide", "about"),
+    [
+        ("a widow in a bonnet", "gender", "gender"),
+        ("a fedora", "Wearing_Hat", "hat"),
+        ("not a pensioner", "age", "age"),
+        ("bareheaded", "gender", ""),
+    ],
+)
+def test_questions_whose_words_mean_what_is_hidden(question: str, hide: str, about: str) -> None:
+    """Words that no prompt holds, too."""
+    refuse_question(question, hide)
+    if about:
+        with pytest.raises(InputError, match=f"about {about}, which is hidden"):
+            load_interpreter().ask(question, np.ones((1, 128)), hide=hide)
+    else:
+        assert load_interpreter().ask(question, np.ones((1, 128)), hide=hide).refused == ""
+
+
 def test_ask_refuses_in_one_line(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,7 +263,10 @@ def test_ask_refuses_in_one_line(
         said = (
             "the question is about gender, which is hidden ('woman'): ask about something else, or hide less"
         )
-        assert captured.err == (f"clip-smu: {said}\n" if code else "")
+        if code:
+            assert captured.err == f"clip-smu: {said}\n"
+        else:
+            assert captured.err.startswith("clip-smu: understood as hat: Wearing_Hat yes\n")
         assert bool(captured.out) is not bool(code)
 
 

@@ -134,7 +134,7 @@ def _ask(tokenizer: bytes, folder: Path) -> None:
             (folder / file.name).symlink_to(file)
     _written(folder / "tokenizer.json", tokenizer)
     made = load_interpreter(folder)
-    made.ask("wears a hat", np.ones((1, made.dim)))
+    made.ask("wears a gizmo", np.ones((1, made.dim)))
 
 
 def images(data: bytes, folder: Path) -> None:

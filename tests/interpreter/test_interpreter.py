@@ -133,9 +133,9 @@ def test_save_and_load(toy: Interpreter, tmp_path: Path) -> None:
     assert read.evidence[0].auc == 0.9
     assert np.isnan(read.evidence[0].not_encoded_error)
     with pytest.raises(InterpreterError, match=r"text_encoder\.onnx is missing"):
-        read.ask("a hat", templates)
+        read.ask("a gizmo", templates)
     with pytest.raises(InterpreterError, match="not loaded from a folder"):
-        replace(toy, folder=None).ask("a hat", templates)
+        replace(toy, folder=None).ask("a gizmo", templates)
 
 
 def test_refuses_broken_folders(toy: Interpreter, tmp_path: Path) -> None:
@@ -196,44 +196,57 @@ def test_a_question_is_held_against_the_opposite_of_the_nearest_prompt(toy: Inte
     rng = np.random.default_rng(5)
     near = toy.negative[7] + 0.1 * rng.normal(size=DIM)
     near /= np.linalg.norm(near)
-    sayings = _Sayings(yes=toy.positive[3], no=toy.negative[3], near=near)
+    sayings = _Sayings(yep=toy.positive[3], nope=toy.negative[3], gizmo=near)
     object.__setattr__(toy, "text_encoder", sayings)
     templates = rng.normal(size=(6, DIM))
     read = toy.interpret(templates).scores
-    np.testing.assert_allclose(toy.ask("yes", templates).scores, read[:, 3], atol=2e-6)
-    np.testing.assert_allclose(toy.ask("no", templates).scores, -read[:, 3], atol=2e-6)
+    np.testing.assert_allclose(toy.ask("yep", templates).scores, read[:, 3], atol=2e-6)
+    np.testing.assert_allclose(toy.ask("nope", templates).scores, -read[:, 3], atol=2e-6)
     x = templates / np.linalg.norm(templates, axis=1, keepdims=True) - toy.centre
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     expected = [sum(row * near) - sum(row * toy.positive[7]) for row in x]
-    np.testing.assert_allclose(toy.ask("near", templates).scores, expected, atol=2e-6)
+    np.testing.assert_allclose(toy.ask("gizmo", templates).scores, expected, atol=2e-6)
     alone = replace(toy, negative=np.zeros_like(toy.negative))
     object.__setattr__(alone, "text_encoder", sayings)
-    np.testing.assert_allclose(alone.ask("near", templates).scores, x @ near, atol=2e-6)
+    np.testing.assert_allclose(alone.ask("gizmo", templates).scores, x @ near, atol=2e-6)
 
 
 def test_asked_a_prompt_the_shipped_interpreter_answers_as_it_reads() -> None:
-    """Each attribute's own sentences, of both sides, and sentences of its words that it was not trained on."""
+    """Each attribute's own sentences, of both sides, have its probability; so have others of the same words."""
     shipped = load_interpreter()
     rng = np.random.default_rng(0)
-    templates = dlib_like(rng.normal(size=(400, 128)))
-    read = shipped.interpret(templates).scores
-    likeness = np.array(
-        [
-            np.corrcoef(sign * shipped.ask(prompt(row, sign > 0), templates).scores, read[:, k])[0, 1]
-            for sign in (1, -1)
-            for k, row in enumerate(ATTRIBUTES)
-        ]
-    )
-    assert np.mean(likeness) > 0.97
-    assert np.mean(likeness > 0.9) > 0.95
-    for question, name, sign in (
-        ("a photo of somebody who wears spectacles", "Eyeglasses", 1),
-        ("this person has no beard", "No_Beard", 1),
-        ("somebody with a beard", "No_Beard", -1),
-        ("is not smiling", "Smiling", -1),
+    templates = dlib_like(rng.normal(size=(40, 128)))
+    read = shipped.interpret(templates).probabilities
+    same = [
+        (
+            shipped.ask(prompt(row, side), templates, intervals=False).probabilities,
+            read[:, k] if side else 1 - read[:, k],
+        )
+        for side in (True, False)
+        for k, row in enumerate(ATTRIBUTES)
+    ]
+    assert np.mean([np.allclose(asked, told, atol=1e-5) for asked, told in same]) > 0.97
+    for question, name, side in (
+        ("a photo of somebody who wears spectacles", "Eyeglasses", True),
+        ("this person has no beard", "No_Beard", True),
+        ("somebody with a beard", "No_Beard", False),
+        ("is not smiling", "Smiling", False),
     ):
-        asked = shipped.ask(question, templates).scores
-        assert np.corrcoef(sign * asked, read[:, NAMES.index(name)])[0, 1] > 0.9, question
+        asked, told = shipped.ask(question, templates), read[:, NAMES.index(name)]
+        np.testing.assert_allclose(asked.probabilities, told if side else 1 - told, atol=1e-6)
+        assert (asked.low < asked.probabilities).all() and (asked.probabilities < asked.high).all()
+
+
+def test_a_question_by_the_text_encoder_alone_is_answered_as_it_reads() -> None:
+    """The vectors of an attribute's own sentences, of both sides, rank as its readings do."""
+    shipped = load_interpreter()
+    templates = dlib_like(np.random.default_rng(0).normal(size=(400, 128)))
+    read = shipped.interpret(templates).scores
+    object.__setattr__(shipped, "text_encoder", _Sayings(gizmo=shipped.positive[3], zork=shipped.negative[3]))
+    for word, sign in (("gizmo", 1), ("zork", -1)):
+        asked = shipped.ask(word, templates)
+        assert np.isnan(asked.probabilities).all() and asked.unseen == (word,)
+        assert np.corrcoef(sign * asked.scores, read[:, 3])[0, 1] > 0.97
 
 
 def test_the_shipped_interpreter(tmp_path: Path) -> None:
@@ -250,24 +263,28 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
     assert "machine-made" in (shipped.folder / "README.md").read_text()
     answers = shipped.ask("wears spectacles", dlib_like(np.random.default_rng(0).normal(size=(4, 128))))
     assert answers.unseen == ()
-    assert np.abs(answers.scores).max() <= 2
+    assert answers.refused == ""
+    assert answers.understood.understood == "spectacles: Eyeglasses yes"
+    assert ((answers.probabilities > answers.low) & (answers.probabilities < answers.high)).all()
+    log_odds = np.log(answers.probabilities / (1 - answers.probabilities))
+    np.testing.assert_allclose(answers.scores, log_odds, rtol=1e-3)
     assert shipped.ask("plays the violoncello", np.ones(128)).unseen == ("plays", "violoncello")
     with pytest.raises(InputError, match="empty"):
         shipped.ask(" ", np.ones(128))
     with pytest.raises(InputError, match="shorten it"):
-        shipped.ask("hat " * 40, np.ones(128))
+        shipped.ask("gizmo " * 40, np.ones(128))
     shutil.copytree(shipped.folder, tmp_path / "it")
     (tmp_path / "it/text_encoder.onnx").write_bytes(b"junk")
     with pytest.raises(
         InterpreterError, match=r"text_encoder\.onnx is not the file that was written with it"
     ):
-        load_interpreter(tmp_path / "it").ask("a hat", np.ones(128))
+        load_interpreter(tmp_path / "it").ask("a gizmo", np.ones(128))
     file = tmp_path / "it/interpreter.json"
     values = json.loads(file.read_text())
     del values["checksum"], values["files"]["text_encoder.onnx"]
     file.write_text(json.dumps(values))
     with pytest.raises(InterpreterError, match="cannot be read"):
-        load_interpreter(tmp_path / "it").ask("hat", np.ones(128))
+        load_interpreter(tmp_path / "it").ask("gizmo", np.ones(128))
 
 
 def test_shipped_prompts_are_what_the_text_encoder_says() -> None:

@@ -339,7 +339,7 @@ def test_one_flipped_bit_of_an_interpreter_is_told(tmp_path: Path, name: str) ->
     with pytest.raises(
         InterpreterError, match=f"is damaged: {name} is not the file that was written with it"
     ):
-        load_interpreter(folder).ask("wears spectacles", np.ones(128))
+        load_interpreter(folder).ask("wears a gizmo", np.ones(128))
 
 
 def test_one_flipped_bit_of_a_probe_is_told(tmp_path: Path) -> None:

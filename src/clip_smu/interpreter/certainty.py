@@ -70,6 +70,7 @@ def ends(
     lower, upper = log_odds - error, log_odds + error
     if others and scores is not None and read_by is not None:
         k = attribute
+        others = tuple(one for one in others if one.slope[k] > 0) or (read_by,)
         shifts = [
             (one.slope[k] - read_by.slope[k]) * scores + one.intercept[k] - read_by.intercept[k]
             for one in others

@@ -15,7 +15,7 @@ reading, ``cos(t, positive_k)`` alone, is the same with negative and centre of z
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -28,14 +28,14 @@ from clip_smu.errors import InterpreterError, RenamedWarning, TemplateError
 from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.folder import FolderKind, read_folder, write_folder
 from clip_smu.interpreter.places import PlaceForm, place_arrays, place_rows, saved_places
-from clip_smu.interpreter.questions import Answers, opposite
+from clip_smu.interpreter.questions import Answer, PhraseReader, answered, opposite, planned, unanswered
 from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.interpreter.readings import Interpretations
 from clip_smu.interpreter.records import InterpreterForm
 from clip_smu.storage.documents import checked
 from clip_smu.templates.table import usable, why_unusable
 from clip_smu.words.english import words
-from clip_smu.words.hiding import Hide, refuse_question, shown_columns
+from clip_smu.words.hiding import Hide, shown_columns
 
 DEFAULT = "dlib-faces"
 RENAMED = {"dlib-lfw": DEFAULT}
@@ -60,6 +60,7 @@ class Interpreter(TemplateReader):
         known_words: words that the text encoder was trained on.
         adapter: from templates to the space of the text encoder's sentences, of ``width`` numbers; ``None``: templates
             lie there themselves.
+        dependence: (K, K) float32, how attributes go together given their probabilities; ``None``: as ships.
     """
 
     what = INTERPRETER_FOLDER.what
@@ -69,6 +70,7 @@ class Interpreter(TemplateReader):
     centre: Float32s
     known_words: frozenset[str]
     adapter: Adapter | None = None
+    dependence: Float32s | None = None
 
     @property
     def dim(self) -> int:
@@ -128,16 +130,23 @@ class Interpreter(TemplateReader):
         """(N, K) float32 differences of cosines, -2 to 2; a row that is zero, NaN or infinite ends as NaN."""
         return self._cosines(vectors, self._directions)
 
-    def ask(self, question: str, templates: Floats, *, hide: Hide = ()) -> Answers:
-        """Scores templates by a free-text question such as ``"wears spectacles"``.
+    def _score_columns(self, vectors: Float32s, columns: list[int]) -> Float32s:
+        """As :meth:`score`, of some attributes: (N, M)."""
+        return self._cosines(vectors, np.ascontiguousarray(self._directions[:, columns]))
 
-        It is held against the opposite of the prompt, of either side, that it is nearest to; see
-        :func:`~clip_smu.interpreter.questions.opposite`.
+    def ask(self, question: str, templates: Floats, *, hide: Hide = (), intervals: bool = True) -> Answer:
+        """Answers a free-text question such as ``"an old man with glasses and no tie"``.
+
+        It is understood by words alone, and answered by calibrated probabilities with intervals, or refused with its
+        reason: see :mod:`clip_smu.words.question` and :mod:`clip_smu.interpreter.answering`. A question with a phrase
+        that no table holds is read by the text encoder alone: held against the opposite of the prompt, of either
+        side, that it is nearest to (:func:`~clip_smu.interpreter.questions.opposite`).
 
         Args:
-            question: a phrase or sentence; the text encoder gives it a vector.
+            question: a phrase, sentence or question.
             templates: (N, d) float.
             hide: attributes, groups or categories, by name, that may not be asked about.
+            intervals: whether each probability has its interval, which takes as long again.
 
         Raises:
             InputError: the question is empty or too long, or about something hidden.
@@ -145,18 +154,25 @@ class Interpreter(TemplateReader):
 
         Example:
             >>> import numpy as np
-            >>> answers = load_interpreter().ask("wears spectacles", np.eye(3, 128))
-            >>> answers.scores.shape, answers.unseen
-            ((3,), ())
+            >>> answer = load_interpreter().ask("wears spectacles", np.eye(3, 128))
+            >>> answer.probabilities.shape, answer.understood.understood
+            ((3,), 'spectacles: Eyeglasses yes')
+            >>> load_interpreter().ask("guilty", np.eye(3, 128)).refused.split(":")[0]
+            "'guilty' is not answered (not-on-a-face)"
         """
-        refuse_question(question, hide)
         vectors = self._checked(templates)
+        here = self.for_batch(vectors)[0]
+        plan = planned(here, question, hide, self.read_phrase)
+        if plan.refused:
+            return unanswered(plan, len(vectors))
+        if not plan.direction:
+            return answered(here, plan, vectors, self._score_columns, self.dependence, intervals=intervals)
         asked = self.text_encoder.encode([question])[0]
         direction = (asked - opposite(asked, self.positive, self.negative))[:, None]
         scores = self._cosines(vectors, direction)[:, 0]
         if self.likeness is not None:
             scores[~self.likeness.holds(vectors)] = np.nan
-        return Answers(scores, self.unseen_words(question))
+        return replace(unanswered(plan, len(vectors)), scores=scores, unseen=self.unseen_words(question))
 
     def unseen_words(self, question: str) -> tuple[str, ...]:
         """Words of a question that the text encoder was not trained on, each once."""
@@ -172,6 +188,8 @@ class Interpreter(TemplateReader):
         if self.adapter is not None:
             arrays |= {"adapter.weight": self.adapter.weight, "adapter.bias": self.adapter.bias}
             own["hidden"] = len(self.adapter.bias)
+        if self.dependence is not None:
+            arrays["dependence"] = self.dependence
         if self.places is not None:
             arrays |= place_arrays(self.places)
             own["places"] = place_rows(self.places)
@@ -187,6 +205,11 @@ class Interpreter(TemplateReader):
     @cached_property
     def _directions(self) -> Float32s:
         return np.ascontiguousarray((self.positive - self.negative).T)
+
+    @property
+    def read_phrase(self) -> PhraseReader | None:
+        """Reads phrases that the lexicon lacks; ``None``: the text encoder takes such questions as a whole."""
+        return None
 
     @cached_property
     def text_encoder(self) -> Any:
@@ -273,6 +296,7 @@ def load_interpreter(name: str | Path = DEFAULT) -> Interpreter:
         centre=opened.array("centre", (dim,)),
         known_words=frozenset(opened.form.known_words),
         adapter=adapter,
+        dependence=opened.array("dependence", (prompts, prompts)) if "dependence" in opened.arrays else None,
         places=saved_places(opened.arrays, forms, dim, prompts, opened.where),
     )
 

@@ -118,12 +118,8 @@ def in_words(expression: Expression) -> str:
         >>> in_words(And((hat, Not(glasses))))
         'hat AND NOT glasses: Wearing_Hat yes, Eyeglasses no'
     """
-    named = asked_for(expression)
-    told = [
-        f"{name} {' or '.join('yes' if side else 'no' for side in sorted(sides, reverse=True))}"
-        for name, sides in named.items()
-    ]
-    return _logic(expression) + (f": {', '.join(told)}" if told else "")
+    told = _sides(expression)
+    return _logic(expression) + (f": {told}" if told else "")
 
 
 def to_dict(expression: Expression) -> dict[str, Any]:
@@ -164,6 +160,23 @@ def contradiction(expression: Expression) -> str:
 def excluded(first: tuple[str, bool], second: tuple[str, bool]) -> bool:
     """Whether two sides of attributes cannot be true of one face."""
     return (first[0] == second[0] and first[1] != second[1]) or frozenset((first, second)) in _EXCLUDED
+
+
+def _sides(expression: Expression) -> str:
+    """The attributes that an expression asks for, each with its side, or "" where no phrase names one."""
+    if isinstance(expression, Part):
+        return ", ".join(f"{name} {'yes' if side else 'no'}" for name, side in expression.means)
+    if isinstance(expression, Not):
+        one = expression.of
+        if isinstance(one, Part) and len(one.means) == 1:
+            ((name, side),) = one.means
+            return f"{name} {'no' if side else 'yes'}"
+        return f"not ({told})" if (told := _sides(one)) else ""
+    if isinstance(expression, And | Or):
+        joint, other = (", ", " or ") if isinstance(expression, And) else (" or ", ", ")
+        several = [f"({told})" if other in told else told for one in expression.of if (told := _sides(one))]
+        return joint.join(dict.fromkeys(several))
+    return ""
 
 
 def _logic(expression: Expression, inside: bool = False) -> str:

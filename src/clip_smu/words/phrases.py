@@ -180,7 +180,8 @@ class Phrases:
         }
         swaps = (0, 1) if len(word) >= LEAST_SWAPPED else (0,)  # "giggle" is no "goggle"
         near |= {a + letter + b[rest:] for a, b in halves for letter in ascii_lowercase for rest in swaps}
-        found = [one for one in near & self.vocabulary if len(one) >= LEAST_LETTERS]
+        forms = {f"{word}{ending}" for ending in "ydrn"}  # "velvet" is no slip for "velvety"
+        found = [one for one in (near & self.vocabulary) - forms if len(one) >= LEAST_LETTERS]
         longest = [
             one for one in found if len(one) == max(map(len, found))
         ]  # a letter is sooner lost than added
