@@ -382,3 +382,12 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_done(store: Path, tmp_path: 
     assert done.returncode == 1
     assert "disk is full" in one_line(done.stderr)
     assert not (tmp_path / "r").exists()  # nothing was finished, so nothing is left
+
+
+def test_captions_ask_a_store_for_its_home(command, shared: Path, tmp_path: Path) -> None:
+    templates = shared / "data/celeba/templates-dlib"
+    if not templates.is_dir():
+        pytest.skip(f"needs {templates}")
+    code, _, err = command("captions", templates, "-o", tmp_path / "c.csv")
+    assert code == 0
+    assert "faces look like celeba: read as calibrated there" in err

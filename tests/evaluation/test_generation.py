@@ -484,7 +484,7 @@ def test_command(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    given = ("captions", store / "templates")
+    given = ("captions", store / "templates", "-m", LFW_READER)
     code = command(
         monkeypatch, *given, "-o", tmp_path / "c.csv", "--labels", store / "labels.csv", "--only", store / "list.txt",
         "--table", tmp_path / "t.csv", "--most", "1", "--top", "2",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clip_smu.cli.inputs import tell_place
 from clip_smu.cli.numbers import short
 from clip_smu.cli.options import (
     Column,
@@ -61,9 +62,11 @@ def captions(
         write_figures,
     )
     from clip_smu.interpreter.load import load_reader
+    from clip_smu.interpreter.store_readings import sample_of
     from clip_smu.labels.lists import read_list
     from clip_smu.labels.reading import read_labels
     from clip_smu.storage.output_paths import require_output
+    from clip_smu.templates import store_of
 
     if output is None and labels is None:
         raise InputError("nothing to do: give --output for captions, --labels for figures, or both")
@@ -72,7 +75,10 @@ def captions(
     for file in (output, table):
         if file is not None:
             require_output(file, folder=False)
-    reader = load_reader(method)
+    reader, drift = load_reader(method), None
+    if reader.places is not None:
+        reader, drift = reader.for_batch(sample_of(store_of(store(templates, column))))
+    tell_place(drift)
     config = CaptionConfig(threshold, margin, scale, most)
     names = None if only is None else read_list(only)
     if output is not None:

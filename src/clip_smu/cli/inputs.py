@@ -16,6 +16,7 @@ from clip_smu.errors import ClipSmuError, ImageError, InputError, TemplateError
 from clip_smu.storage.escaping import visible
 
 if TYPE_CHECKING:
+    from clip_smu.interpreter.drift import Drift
     from clip_smu.interpreter.interpreter import Interpreter
 
 
@@ -90,6 +91,20 @@ def _stored(reader: Interpreter, path: str, column: str | None) -> Iterator[Batc
             note_unguarded(reader)
         names = list(zip(part.images, part.faces.tolist(), strict=True))
         yield replace(_batch(names, part.vectors, unreadable(reader, part), []), begins=number == 0)
+
+
+def tell_place(drift: Drift | None) -> None:
+    """One line that says by which home's calibration a batch was read; nothing where it was too small to ask."""
+    if drift is None or not (drift.home or drift.away):
+        return
+    if drift.home:
+        note(f"{drift.faces} faces look like {drift.home}: read as calibrated there")
+        return
+    off = f" (most off: {', '.join(drift.shifted)})" if drift.shifted else ""
+    note(
+        f"{drift.faces} faces look like none of {', '.join(drift.distances)}{off}: read with caution, as away from "
+        "home; some hundred labelled ones make it at home there (clip-smu calibrate)"
+    )
 
 
 def note_unguarded(reader: Interpreter) -> None:

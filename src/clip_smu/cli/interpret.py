@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clip_smu.cli.inputs import batches, face_name, finish, note_unguarded, tell_rejected
+from clip_smu.cli.inputs import batches, face_name, finish, note_unguarded, tell_place, tell_rejected
 from clip_smu.cli.options import (
     AsJsonLines,
     Column,
@@ -27,11 +27,10 @@ from clip_smu.cli.options import (
     store,
 )
 from clip_smu.cli.progress import progress_bar
-from clip_smu.cli.show import csv_rows, note, show, write
+from clip_smu.cli.show import csv_rows, show, write
 from clip_smu.errors import InputError
 
 if TYPE_CHECKING:
-    from clip_smu.interpreter.drift import Drift
     from clip_smu.interpreter.interpreter import Interpreter
     from clip_smu.interpreter.readings import Interpretation
 
@@ -158,20 +157,6 @@ def _daring(reader: Interpreter, be_strict: bool, be_optimistic: bool) -> Interp
     if be_strict and be_optimistic:
         raise InputError("--strict and --optimistic ask for opposites: give one of them")
     return strict(reader) if be_strict else optimistic(reader) if be_optimistic else reader
-
-
-def tell_place(drift: Drift | None) -> None:
-    """One line that says by which home's calibration a batch was read; nothing where it was too small to ask."""
-    if drift is None or not (drift.home or drift.away):
-        return
-    if drift.home:
-        note(f"{drift.faces} faces look like {drift.home}: read as calibrated there")
-        return
-    off = f" (most off: {', '.join(drift.shifted)})" if drift.shifted else ""
-    note(
-        f"{drift.faces} faces look like none of {', '.join(drift.distances)}{off}: read with caution, as away from "
-        "home; some hundred labelled ones make it at home there (clip-smu calibrate)"
-    )
 
 
 def _hidden(reader: Interpreter, hide: str, only: str) -> list[str]:
