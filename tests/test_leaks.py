@@ -152,8 +152,8 @@ def test_held_out_faces_and_labels_change_no_weight_of_their_fold(
 
 
 def fit_settings() -> Any:
+    from clip_smu.training.clip_encoder import EncoderSize
     from clip_smu.training.fit_config import FitConfig
-    from clip_smu.training.text_encoders import EncoderSize
 
     return FitConfig(size=EncoderSize(32, 1, 2), steps=50, folds=2, learning_rate=1e-2, device="cpu")
 

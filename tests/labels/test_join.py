@@ -85,9 +85,9 @@ def test_labels_count_them() -> None:
 
 def test_fit_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
+    from clip_smu.training.clip_encoder import EncoderSize
     from clip_smu.training.fit import fit
     from clip_smu.training.fit_config import FitConfig
-    from clip_smu.training.text_encoders import EncoderSize
 
     table, labels = faces()
     small = FitConfig(size=EncoderSize(16, 1, 2), steps=2, folds=2)

@@ -37,9 +37,10 @@ pytest.importorskip("transformers")
 
 from clip_smu.text.encoder import TextEncoder  # noqa: E402
 from clip_smu.training import trainer as training  # noqa: E402
+from clip_smu.training.clip_encoder import EncoderSize, build_mini, mini_tokenizer  # noqa: E402
 from clip_smu.training.fit import fit  # noqa: E402
 from clip_smu.training.fit_config import FitConfig  # noqa: E402
-from clip_smu.training.text_encoders import EncoderSize, build_mini, mini_tokenizer, padded_ids  # noqa: E402
+from clip_smu.training.tokens import padded_ids  # noqa: E402
 
 TINY = FitConfig(size=EncoderSize(16, 1, 2), steps=75, folds=2, learning_rate=1e-2, device="cpu")
 SMALL = {

@@ -27,10 +27,10 @@ from faces import DIM, toy_data
 torch = pytest.importorskip("torch")
 
 from clip_smu.training import fit as fitting  # noqa: E402
+from clip_smu.training.clip_encoder import EncoderSize  # noqa: E402
 from clip_smu.training.fit import fit  # noqa: E402
 from clip_smu.training.fit_config import FitConfig  # noqa: E402
 from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
-from clip_smu.training.text_encoders import EncoderSize  # noqa: E402
 from clip_smu.training.trainer import Trainer  # noqa: E402
 
 TINY = FitConfig(size=EncoderSize(8, 1, 1), steps=30, folds=3, device="cpu", seed=2)

@@ -15,11 +15,11 @@ from clip_smu.interpreter.recalibration import recalibrate
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc
 from clip_smu.templates import Templates
+from clip_smu.training.clip_encoder import EncoderSize
 from clip_smu.training.fit import fit
 from clip_smu.training.fit_config import FitConfig
 from clip_smu.training.readout import train_readout
 from clip_smu.training.sources import SourceSpec
-from clip_smu.training.text_encoders import EncoderSize
 from clip_smu.words.attributes import INDEX, NAMES
 from clip_smu.words.coherence import RIVALS
 

@@ -369,9 +369,9 @@ def test_probe_learns_from_two_sources(tmp_path: Path) -> None:
 def test_fit_learns_from_two_sources(tmp_path: Path) -> None:
     """Both data sets' faces, the provenance kept on disk, and the same job again is found done."""
     pytest.importorskip("torch")
+    from clip_smu.training.clip_encoder import EncoderSize
     from clip_smu.training.fit import fit
     from clip_smu.training.fit_config import FitConfig
-    from clip_smu.training.text_encoders import EncoderSize
 
     config = FitConfig(size=EncoderSize(8, 1, 1), steps=3, folds=2, device="cpu")
     specs = [source("a", 60, held=12), source("b", 60, 1)]

@@ -27,10 +27,11 @@ from clip_smu.interpreter.interpreter import load_interpreter  # noqa: E402
 from clip_smu.text.clip_tokenizer import END, START  # noqa: E402
 from clip_smu.training import batches, checkpoints  # noqa: E402
 from clip_smu.training import trainer as training  # noqa: E402
+from clip_smu.training.clip_encoder import EncoderSize  # noqa: E402
 from clip_smu.training.fit import fit  # noqa: E402
 from clip_smu.training.fit_config import FitConfig  # noqa: E402
 from clip_smu.training.objectives import OBJECTIVES  # noqa: E402
-from clip_smu.training.text_encoders import EncoderSize, build_text_encoder, text_tokenizer  # noqa: E402
+from clip_smu.training.text_encoders import build_text_encoder, text_tokenizer  # noqa: E402
 
 ON_TEMPLATES = sorted(
     set(OBJECTIVES) - {"taught"}
@@ -397,6 +398,11 @@ def test_defaults_come_from_the_table() -> None:
     plain = FitConfig().training("x")
     assert (plain.steps, plain.batch_size, plain.weight_decay) == (500, 2048, 0.01)
     assert FitConfig(steps=7).training("x").steps == 7
+    minilm = {
+        name: FitConfig(objective=name, text_encoder="minilm").training("x") for name in ("taught", "clip")
+    }
+    assert (minilm["taught"].steps, minilm["clip"].steps) == (200, 600)
+    assert (minilm["taught"].learning_rate, minilm["clip"].learning_rate) == (2e-3, 1e-3)
 
 
 def test_curves(tmp_path: Path) -> None:
@@ -533,9 +539,11 @@ def test_text_encoders_that_are_not_there(
             InputError, match=r"nobody/nothing is not on this machine .*config\.json, model\.safetensors"
         ):
             load("nobody/nothing")
-        with pytest.raises(InputError, match=r"must be mini, a name on the Hugging Face Hub or a folder"):
+        with pytest.raises(
+            InputError, match=r"must be mini, minilm, a name on the Hugging Face Hub or a folder"
+        ):
             load("a b/../c")
-    with pytest.raises(InputError, match="does not hold a CLIP text encoder"):
+    with pytest.raises(InputError, match="does not hold a CLIP or BERT text encoder"):
         build_text_encoder(str(tmp_path), 16, EncoderSize(), 0)
     with pytest.raises(InputError, match=r"expected CLIP's .*, found none"):
         text_tokenizer(str(tmp_path))

@@ -22,7 +22,8 @@ def fit(
         str, typer.Option(help="taught, attribute, multipositive, or clip (the paper's).")
     ] = "attribute",
     text_encoder: Annotated[
-        str, typer.Option(help="mini, or a CLIP: a name on the Hugging Face Hub, or a folder.")
+        str,
+        typer.Option(help="mini, minilm, or a CLIP or BERT: a name on the Hugging Face Hub, or a folder."),
     ] = "mini",
     error_rate: ErrorRate = 0.10,
     steps: Annotated[

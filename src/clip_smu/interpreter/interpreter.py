@@ -5,6 +5,7 @@
     ├── prompts.safetensors     positive (K, d), negative (K, d), centre (d,); what the encoder's templates look like
     ├── text_encoder.onnx       for free-text questions
     ├── tokenizer.json
+    ├── meanings.safetensors    of a pretrained text encoder: what its sentence embeddings mean
     └── README.md               the model card
 
 A template t is read as ``x = unit(unit(t) - centre)``, where ``centre`` is the mean of the training faces' unit
@@ -41,7 +42,7 @@ DEFAULT = "dlib-faces"
 RENAMED = {"dlib-lfw": DEFAULT}
 """Names of interpreters that shipped before → the one that took their place."""
 _AT_ONCE = 2048  # rows that are adapted together, so that they stay in the processor's cache
-TEXT_FILES = TEXT_ENCODER, TOKENIZER = "text_encoder.onnx", "tokenizer.json"
+TEXT_FILES = TEXT_ENCODER, TOKENIZER, MEANINGS = "text_encoder.onnx", "tokenizer.json", "meanings.safetensors"
 INTERPRETER_FOLDER = FolderKind(
     "an interpreter", "interpreter.json", "prompts.safetensors", InterpreterForm, "clip-smu fit"
 )
@@ -206,10 +207,19 @@ class Interpreter(TemplateReader):
     def _directions(self) -> Float32s:
         return np.ascontiguousarray((self.positive - self.negative).T)
 
-    @property
+    @cached_property
     def read_phrase(self) -> PhraseReader | None:
-        """Reads phrases that the lexicon lacks; ``None``: the text encoder takes such questions as a whole."""
-        return None
+        """Reads phrases that the lexicon lacks by a pretrained text encoder, loaded at the first one; ``None``: such
+        questions go to the text encoder as a whole.
+        """
+        from clip_smu.text.meaning import read_meanings
+
+        if self.folder is None or not (self.folder / MEANINGS).is_file():
+            return None
+        noted = self.files.get(MEANINGS) if self.files else None
+        return read_meanings(
+            self.folder / MEANINGS, lambda texts: self.text_encoder.meanings(texts), noted=noted
+        )
 
     @cached_property
     def text_encoder(self) -> Any:
@@ -220,7 +230,7 @@ class Interpreter(TemplateReader):
             raise InterpreterError(
                 "this interpreter was not loaded from a folder, so it has no text encoder to ask"
             )
-        model, tokenizer = (self.folder / name for name in TEXT_FILES)
+        model, tokenizer = self.folder / TEXT_ENCODER, self.folder / TOKENIZER
         return TextEncoder(model, tokenizer, self.provenance.get("context"), noted=self.files)
 
     def _cosines(self, vectors: Float32s, directions: Float32s) -> Float32s:

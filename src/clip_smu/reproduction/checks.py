@@ -21,9 +21,9 @@ from clip_smu.metrics.persons import in_both
 from clip_smu.photos.names import match
 from clip_smu.photos.spelling import distinct
 from clip_smu.reproduction.plan import Method, Plan, PlannedEncoder
+from clip_smu.training.clip_encoder import EncoderSize
 from clip_smu.training.fit_config import FitConfig
 from clip_smu.training.probe_config import ProbeConfig
-from clip_smu.training.text_encoders import EncoderSize
 from clip_smu.words.attributes import resolve
 
 _OURS = frozenset(

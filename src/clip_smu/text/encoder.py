@@ -26,7 +26,8 @@ class TextEncoder:
     """A text encoder exported to ONNX, with its tokenizer.
 
     Args:
-        model: ONNX file with input ``input_ids`` (B, L) int64 and output ``text`` (B, d) float32.
+        model: ONNX file with input ``input_ids`` (B, L) int64 and output ``text`` (B, d) float32; a pretrained one also
+            has ``meaning`` (B, w) float32.
         tokenizer: file of the ``tokenizers`` library.
         context: most tokens that the model reads; default, by the tokenizer: 32 of `mini`, 77 of CLIP.
         noted: name → sha256 of the two files, as they were written; those not in it are not compared.
@@ -67,13 +68,29 @@ class TextEncoder:
             InputError: a sentence is empty, or longer than the text encoder reads.
             InterpreterError: the text encoder cannot be run, or gives no vectors.
         """
+        return self._run("text", sentences)
+
+    @property
+    def knows_meanings(self) -> bool:
+        """Whether it was pretrained and says what a sentence means, whatever it was trained for since."""
+        return any(output.name == "meaning" for output in self._session.get_outputs())
+
+    def meanings(self, sentences: Sequence[str]) -> Float32s:
+        """(N, w) float32 rows of norm 1: sentence embeddings as before training; see `knows_meanings`.
+
+        Raises:
+            InputError, InterpreterError: as for `encode`.
+        """
+        return self._run("meaning", sentences)
+
+    def _run(self, output: str, sentences: Sequence[str]) -> Float32s:
         ids = token_ids(self._tokenizer, sentences, self.context)
         try:
-            rows = [self._session.run(["text"], {"input_ids": row[None]})[0][0] for row in ids]
+            rows = [self._session.run([output], {"input_ids": row[None]})[0][0] for row in ids]
             vectors = np.asarray(rows, dtype=np.float32)
         except Exception as error:  # the library raises bare exceptions of its own
             raise InterpreterError(
-                f"{self._where} cannot be run: expected an input input_ids (B, L) and an output text (B, d), as of "
+                f"{self._where} cannot be run: expected an input input_ids (B, L) and an output {output} (B, d), as of "
                 f"clip-smu encoders convert ({_why(error)})"
             ) from None
         norms = np.linalg.norm(vectors, axis=-1, keepdims=True)

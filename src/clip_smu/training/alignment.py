@@ -1,4 +1,4 @@
-"""The last layer of a taught text encoder, solved: prompts as near their attributes' directions as can be. (PyTorch)"""
+"""The last layer of a taught text encoder, solved: sentences as near where they should be as can be. (PyTorch)"""
 
 from __future__ import annotations
 
@@ -6,34 +6,33 @@ import numpy as np
 import torch
 
 from clip_smu.arrays import Float32s
-from clip_smu.training.language import Prompts
-from clip_smu.training.text_encoders import TextEncoderModel
+from clip_smu.training.lessons import Lessons
+from clip_smu.training.text_model import TextEncoderModel
 
 _RIDGE = 1e-4  # on the features' Gram matrix, in shares of its mean diagonal
 _AT_ONCE = 256  # sentences
+_BEYOND = 0.5  # weight of a meaning of the lexicon, where a side of an attribute by its prompts has 1
 
 
 @torch.no_grad()
-def align_projection(text_encoder: TextEncoderModel, prompts: Prompts, directions: Float32s) -> None:
-    """Replaces the projection by the ridge regression of all prompts' features on plus or minus their direction.
+def align_projection(text_encoder: TextEncoderModel, lessons: Lessons, directions: Float32s) -> None:
+    """Replaces the projection by the ridge regression of all sentences' features on where they should be.
 
     Gradient descent leaves the last, linear layer far from its optimum; here it has a closed form. All attributes and
     both sides weigh the same, however many paraphrases they have.
 
     Args:
-        prompts: those of both sides. directions: (K, H) float32; rows of zeros are left out.
+        directions: (K, H) float32; rows of zeros are left out.
     """
     text_encoder.eval()
-    parts = torch.split(prompts.ids, _AT_ONCE)
-    x = torch.cat([text_encoder.model.text_model(input_ids=part).pooler_output for part in parts])
-    features = x.numpy().astype(np.float64)
-    signs = np.array([1.0, -1.0])[:, None, None]
-    aims = (signs * directions).reshape(-1, directions.shape[1])  # (2K, H)
-    counts = prompts.counts.reshape(-1)
-    target, weight = np.repeat(aims, counts, axis=0), np.repeat(1 / counts, counts)
+    order = (lessons.ids != lessons.padding).sum(dim=1).argsort(stable=True)  # of one length together
+    found = [text_encoder.features(lessons.short(rows)) for rows in torch.split(order, _AT_ONCE)]
+    features = torch.cat(found)[order.argsort()].numpy().astype(np.float64)
+    aims = lessons.aims(torch.from_numpy(directions)).numpy().astype(np.float64)
+    own = np.where(np.arange(len(aims)) < 2 * len(directions), 1, _BEYOND) / lessons.counts
+    target, weight = np.repeat(aims, lessons.counts, axis=0), np.repeat(own, lessons.counts)
     weight = weight * (np.square(target).sum(axis=1) > 0)
     gram = features.T @ (features * weight[:, None])
     gram += _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
     solved = np.linalg.solve(gram, features.T @ (target * weight[:, None]))  # (width, H)
-    own = text_encoder.model.text_projection.weight
-    own.copy_(torch.from_numpy(solved.T.astype(np.float32)))
+    text_encoder.text_projection.weight.copy_(torch.from_numpy(solved.T.astype(np.float32)))

@@ -16,6 +16,7 @@ from clip_smu.errors import LabelError
 from clip_smu.labels.captions import paper_captions, unique_captions
 from clip_smu.labels.shortening import shorten
 from clip_smu.training.language import Language
+from clip_smu.training.lessons import lessons_of
 from clip_smu.training.losses import balance_weights, match_captions
 from clip_smu.training.train_config import TrainConfig
 from clip_smu.words.attribute_table import ATTRIBUTES
@@ -36,7 +37,7 @@ class Batch:
 
     Attributes:
         ids: (S, L) int64, the sentences.
-        templates: (N, d) float32, rows of norm 1.
+        templates: (N, d) float32, rows of norm 1; objective ``taught``: (S, d), where the sentences should be.
         targets: what the loss compares them by: labels (N, K) or matches (N, S), float; () where the order says it.
         weights: (2, K) float, of positive and negative labels, objective ``attribute``.
         shortened: captions that lost attributes because the text encoder reads no more.
@@ -58,9 +59,7 @@ class Sampler:
 
 
 def prompt_batches(config: TrainConfig, language: Language, x: Tensor, labels: Int8s) -> Sampler:
-    """Objectives ``attribute`` and ``taught``: templates (or directions) with their labels, and paraphrases of
-    all prompts of both sides.
-    """
+    """Objective ``attribute``: templates with their labels, and paraphrases of all prompts of both sides."""
     y = torch.from_numpy(labels.astype(np.float32)).to(x.device)
     weights = balance_weights(y)
     counts, offsets = language.prompts.counts, language.prompts.offsets
@@ -71,6 +70,24 @@ def prompt_batches(config: TrainConfig, language: Language, x: Tensor, labels: I
         drawn = offsets[..., None] + rng.integers(0, counts[..., None], (*counts.shape, config.paraphrases))
         ids = language.prompts.ids[torch.from_numpy(drawn.reshape(-1))]
         return Batch(ids, x[rows], y[rows], weights)
+
+    return Sampler(draw)
+
+
+def lesson_batches(config: TrainConfig, language: Language, x: Tensor, _: Int8s) -> Sampler:
+    """Objective ``taught``: directions, and sentences of each meaning with what they mean.
+
+    A text encoder that knows words beyond the prompts learns from the lexicon's too.
+    """
+    lessons = lessons_of(config, language)
+    aims = lessons.aims(x)
+
+    def draw(step: int) -> Batch:
+        rng = np.random.default_rng([config.seed, len(NAMES), step])
+        size = (len(lessons.counts), config.paraphrases)
+        drawn = lessons.offsets[:, None] + rng.integers(0, lessons.counts[:, None], size)
+        ids = lessons.short(torch.from_numpy(drawn.reshape(-1)))
+        return Batch(ids, aims.repeat_interleave(config.paraphrases, dim=0), _NOTHING, _NOTHING)
 
     return Sampler(draw)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from clip_smu.storage.files import atomic
 from clip_smu.training.curves import Point
 from clip_smu.training.objectives import Objective
-from clip_smu.training.text_encoders import TextEncoderModel
+from clip_smu.training.text_model import TextEncoderModel
 from clip_smu.training.train_config import TrainConfig
 from clip_smu.words.attributes import NAMES
 
@@ -64,7 +64,7 @@ class Learner:
         self.optimiser = torch.optim.AdamW(
             [
                 {
-                    "params": list(self.text_encoder.parameters()),
+                    "params": [one for one in self.text_encoder.parameters() if one.requires_grad],
                     "weight_decay": config.weight_decay,
                     "rate_multiplier": 1.0,
                 },

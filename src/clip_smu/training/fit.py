@@ -44,10 +44,12 @@ from clip_smu.training.homes import (
     train_strangers,
 )
 from clip_smu.training.job import finished, made_with, measure, require_room
+from clip_smu.training.lessons import lessons_of
+from clip_smu.training.meanings import write_meanings
 from clip_smu.training.objectives import OBJECTIVES
 from clip_smu.training.readout import HIDDEN, choose_whitening, cross_fitted, train_readout
 from clip_smu.training.sources import Names, SourceSpec, all_sources
-from clip_smu.training.text_encoders import export_text_encoder
+from clip_smu.training.text_export import export_text_encoder
 from clip_smu.training.trainer import Progress, Trained, Trainer
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
@@ -103,7 +105,7 @@ def fit(
         >>> people = [f"person{row // 2}" for row in range(60)]
         >>> photos = [f"{person}/{row}.jpg" for row, person in enumerate(people)]
         >>> faces = Templates(vectors, photos, np.zeros(60, np.int16), people, np.ones(60, np.float32), None)
-        >>> from clip_smu.training.text_encoders import EncoderSize
+        >>> from clip_smu.training.clip_encoder import EncoderSize
         >>> small = FitConfig(size=EncoderSize(16, 1, 2), steps=5, folds=2)
         >>> made = fit(faces, Labels(photos, people, values), tempfile.mkdtemp() + "/it", config=small)
         >>> made.dim, len(made.attributes)
@@ -248,7 +250,7 @@ def _teach(trainer: Trainer, data: Data, config: FitConfig, folds: int, made: Pa
     trainer.units = readout.directions
     spent = time.time() - started
     trained = trainer.train("text encoder", np.arange(len(NAMES)), None, trainer.config.steps)
-    align_projection(trained.text_encoder, trainer.language.prompts, readout.directions)
+    align_projection(trained.text_encoder, lessons_of(trainer.config, trainer.language), readout.directions)
     positive, negative = _written(trainer, trained, made)
     return _Fitted(
         out_of_fold, positive, negative, trained.step, trained.report, spent + trained.seconds,
@@ -261,7 +263,9 @@ def _written(trainer: Trainer, trained: Trained, made: Path) -> tuple[Float32s, 
     positive, negative = trainer.prompt_vectors(trained.text_encoder)
     if trainer.ranks.main:
         sentences = [prompts(row)[0] for row in ATTRIBUTES]
-        export_text_encoder(trained.text_encoder, trainer.language.tokenizer, made, sentences)
+        written = export_text_encoder(trained.text_encoder, trainer.language.tokenizer, made, sentences)
+        if written.knows_meanings:
+            write_meanings(written, trainer.language.tokenizer, made)
     return positive, negative
 
 

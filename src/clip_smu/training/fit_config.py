@@ -8,12 +8,13 @@ from importlib.util import find_spec
 import torch
 
 from clip_smu.errors import InputError
+from clip_smu.training.clip_encoder import EncoderSize
 from clip_smu.training.objectives import OBJECTIVES
-from clip_smu.training.text_encoders import MINI, EncoderSize
+from clip_smu.training.text_encoders import MINI, kind_of
 from clip_smu.training.train_config import TrainConfig
 from clip_smu.training.trainer import PRECISIONS
 
-_RATE_PRETRAINED = 1e-5  # of a text encoder that knows its words (the authors' code)
+_RATE_CLIP = 1e-5  # all layers of a text encoder that knows its words (the authors' code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +24,13 @@ class FitConfig:
     Attributes:
         objective: ``taught`` (:mod:`clip_smu.training.readout`), ``attribute``, ``multipositive``, or ``clip``, the
             paper's; see :mod:`clip_smu.training.losses`.
-        text_encoder: ``mini``, trained from scratch, or a CLIP: its name on the Hugging Face Hub
+        text_encoder: ``mini``, trained from scratch, ``minilm``, or a CLIP or BERT: its name on the Hugging Face Hub
             (``openai/clip-vit-base-patch32``) or a folder in transformers' form.
         size: of the text encoder ``mini``.
         steps: most optimiser steps of one training.
         batch_size: templates a step.
         captions: sentences a step, objective ``multipositive``.
-        learning_rate: of AdamW with betas .9 and .999; default, the objective's for ``mini``, and 1e-5 for
-            a CLIP.
+        learning_rate: of AdamW with betas .9 and .999; default, the objective's, and 1e-5 for a CLIP.
         weight_decay: without it AdamW is Adam.
         paraphrases: sentences drawn for each prompt at each step, objective ``attribute``.
         folds: identity folds for calibration, 2 or more.
@@ -112,12 +112,17 @@ class FitConfig:
         """The settings of each training, all filled in, for templates of ``encoder``."""
         row = OBJECTIVES[self.objective]
         of_clip = encoder.startswith("clip-vit")
-        rate = row.learning_rate if self.text_encoder == MINI else _RATE_PRETRAINED
+        try:
+            kind = kind_of(self.text_encoder)
+        except InputError:  # it is not there, which the trainer says when it needs it
+            kind = "clip"
+        rate = row.learning_rate if kind in (MINI, "bert") else _RATE_CLIP
+        steps = (row.steps_bert if kind == "bert" else None) or row.steps
         return TrainConfig(
             self.objective,
             self.text_encoder,
             self.size,
-            row.steps if self.steps is None else self.steps,
+            steps if self.steps is None else self.steps,
             (row.batch_size_clip if of_clip else row.batch_size)
             if self.batch_size is None
             else self.batch_size,

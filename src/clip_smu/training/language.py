@@ -11,7 +11,8 @@ from torch import Tensor
 
 from clip_smu.arrays import Int64s
 from clip_smu.errors import InputError
-from clip_smu.training.text_encoders import pad_rows, padding_id, text_tokenizer
+from clip_smu.training.text_encoders import text_tokenizer
+from clip_smu.training.tokens import pad_rows, padding_id
 from clip_smu.words.attribute_table import ATTRIBUTES, Attribute
 
 
@@ -64,9 +65,14 @@ class Language:
         """Whether the text encoder reads all of it."""
         return len(self.tokens([sentence])[0]) <= self.context
 
+    @property
+    def padding(self) -> int:
+        """The token that follows a sentence's end."""
+        return padding_id(self.tokenizer)
+
     def padded(self, rows: Sequence[Int64s]) -> Tensor:
         """(B, L) int64."""
-        return pad_rows(rows, padding_id(self.tokenizer))
+        return pad_rows(rows, self.padding)
 
 
 def learn_language(text_encoder: str, context: int, reading: Reading) -> Language:

@@ -16,6 +16,7 @@ from clip_smu.arrays import Int8s
 from clip_smu.training.batches import (
     Batch,
     Sampler,
+    lesson_batches,
     prompt_batches,
     subset_batches,
     unique_caption_batches,
@@ -46,7 +47,8 @@ class Objective:
         schedule: step and steps → share of the learning rate.
         reading: how the result is read.
         steps, batch_size, folds, weight_decay: defaults; ``batch_size_clip`` for templates of CLIP's image encoder.
-        learning_rate: default for ``mini``.
+        learning_rate: default for ``mini`` and a BERT.
+        steps_bert: default for a BERT, of which only the last layer is trained; ``None``: ``steps``.
     """
 
     sampler: Callable[[TrainConfig, Language, Tensor, Int8s], Sampler]
@@ -62,6 +64,7 @@ class Objective:
     folds: int
     weight_decay: float
     learning_rate: float
+    steps_bert: int | None = None
 
 
 # ---------------------------------------------------------------- what is compared
@@ -82,12 +85,11 @@ def _multipositive(vectors: Tensor, batch: Batch, parameters: Mapping[str, Tenso
 
 
 def _taught(vectors: Tensor, batch: Batch, _: Mapping[str, Tensor]) -> Tensor:
-    """Positive prompts at their attribute's direction, negative ones opposite; directions of zeros take no part."""
-    positive, negative = vectors.reshape(2, len(NAMES), -1, vectors.shape[1])  # (K, P, H) each
-    aims = batch.templates[:, None]  # (K, 1, H)
-    apart = 2 - ((positive - negative) * aims).sum(dim=2)
-    learnt = (aims * aims).sum(dim=2) > 0
-    loss: Tensor = (apart * learnt).sum() / (learnt.sum() * apart.shape[1]).clamp(min=1)
+    """Sentences where they should be; those that should be nowhere (zeros) take no part."""
+    aims = batch.templates
+    learnt = (aims * aims).sum(dim=1) > 0
+    apart = 1 - (vectors * aims).sum(dim=1)
+    loss: Tensor = (apart * learnt).sum() / learnt.sum().clamp(min=1)
     return loss
 
 
@@ -136,8 +138,9 @@ _AS_THE_PAPER = Reading(_paper_prompt, _paper_words, contrast=False, centred=Fal
 
 OBJECTIVES: dict[str, Objective] = {
     "taught": Objective(
-        prompt_batches, _taught, _nothing, {}, 1.0, _warm_cosine, _BOTH_SIDES_ADAPTED,
+        lesson_batches, _taught, _nothing, {}, 1.0, _warm_cosine, _BOTH_SIDES_ADAPTED,
         steps=700, batch_size=2048, batch_size_clip=2048, folds=8, weight_decay=0.01, learning_rate=2e-3,
+        steps_bert=200,
     ),
     "attribute": Objective(
         prompt_batches, _attribute, _scale_and_bias, {}, 10.0, _warm_cosine, _BOTH_SIDES,

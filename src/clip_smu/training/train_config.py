@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clip_smu.training.text_encoders import EncoderSize
+from clip_smu.training.clip_encoder import EncoderSize
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from clip_smu.training.curves import Curves
 from clip_smu.training.language import learn_language
 from clip_smu.training.objectives import OBJECTIVES
 from clip_smu.training.ranks import Ranks
-from clip_smu.training.text_encoders import TextEncoderModel, build_text_encoder
+from clip_smu.training.text_encoders import build_text_encoder
+from clip_smu.training.text_model import TextEncoderModel
 from clip_smu.training.train_config import TrainConfig
 from clip_smu.words.attributes import NAMES
 

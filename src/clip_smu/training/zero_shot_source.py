@@ -104,13 +104,15 @@ def _tokenizer_beside(onnx: Path) -> Any:
 def _from_transformers(name: str, output: Path) -> TextEncoder:
     """Exports a CLIP of transformers' form as it is."""
     text_encoders = _text_encoders()
+    from clip_smu.training.text_export import export_text_encoder
+
     tokenizer = text_encoders.text_tokenizer(name)  # says what is wrong with a name or a folder
     from transformers import CLIPTextConfig
 
     own = int(CLIPTextConfig.from_pretrained(name).projection_dim)  # else it would get a new projection
     text_encoder = text_encoders.build_text_encoder(name, own, text_encoders.EncoderSize(), SEED)
     output.mkdir(parents=True, exist_ok=True)
-    made: TextEncoder = text_encoders.export_text_encoder(
+    made: TextEncoder = export_text_encoder(
         text_encoder, tokenizer, output, [prompt(row) for row in ATTRIBUTES]
     )
     return made
