@@ -57,7 +57,7 @@ def ask(
 
     Example: clip-smu ask "an old man with glasses" photos/ --threshold 0.5
     """
-    from clip_smu.cli.interpret import tell_place
+    from clip_smu.cli.inputs import tell_place
     from clip_smu.interpreter.interpreter import load_interpreter
     from clip_smu.interpreter.questions import planned
     from clip_smu.interpreter.store_readings import SAMPLE

@@ -14,8 +14,9 @@ from clip_smu.interpreter.calibration import ENCODED, NOT_ENCODED, Calibration, 
 from clip_smu.interpreter.coherence import coherent as coherent_probabilities
 from clip_smu.interpreter.coherence import settle
 from clip_smu.interpreter.records import EvidenceForm
+from clip_smu.interpreter.worst_group import groups_of
 from clip_smu.metrics import auc, delong, ece
-from clip_smu.metrics.persons import persons_apart
+from clip_smu.metrics.persons import person_numbers, persons_apart
 from clip_smu.storage.documents import finite
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
@@ -117,6 +118,22 @@ def verdict_errors(
         "coverage": asserted / known if known else None,
         "ece_pooled": float(ece(probabilities, labels, pooled=True).value[0]),
         "ece_mean": float(np.nanmean(ece(probabilities, labels).value)),
+    }
+
+
+def group_errors(
+    calibration: Calibration, scores: Floats, labels: Int8s, identities: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Group of people by their labels → persons, and the share of coherent verdicts about them that is wrong."""
+    verdicts, persons = _read(calibration, scores, True)[1], person_numbers(identities)
+    said = (verdicts != 0) & (labels != 0)
+    wrong = said & (verdicts != labels)
+    return {
+        name: {
+            "persons": len(np.unique(persons[rows])),
+            "error": _share(wrong[rows], said[rows].sum()),
+        }
+        for name, rows in groups_of(labels, persons)
     }
 
 

@@ -62,9 +62,11 @@ At most {rate:.0%} of the verdicts wrong. Faces from anywhere, and single ones, 
 more that looks like one of the data sets below is read as calibrated there (*at home*). No person of
 these faces was learnt from; figures of faces that calibrated it flatter.
 
-| faces | number | mean AUC | wrong | of *encoded* | of *not encoded* | verdicts | calibration error |
-|---|---|---|---|---|---|---|---|
+| faces | number | mean AUC | wrong | of *encoded* | of *not encoded* | verdicts | calibration error | worst group of people: wrong |
+|---|---|---|---|---|---|---|---|---|
 {rows}
+
+Groups are those of at least 100 persons, by the labels: women, men, ages, races, and these by gender.
 """
 
 
@@ -123,11 +125,19 @@ def _places(made: dict[str, Any]) -> str:
     rows = "\n".join(
         f"| {name}, {where} | {row['faces']} | {_number(row['auc'])} | {_percent(row['error'])} | "
         f"{_percent(row['green_error'])} | {_percent(row['red_error'])} | {_percent(row['coverage'])} | "
-        f"{_number(row['ece_pooled'])} |"
+        f"{_number(row['ece_pooled'])} | {_worst(row.get('groups') or {})} |"
         for where, told in parts
         for name, row in told.items()
     )
     return _PLACES.format(rate=made["verdicts"]["chosen_error_rate"], rows=rows)
+
+
+def _worst(groups: dict[str, dict[str, Any]]) -> str:
+    known = {name: row["error"] for name, row in groups.items() if row["error"] is not None}
+    if not known:
+        return "-"
+    name = max(known, key=lambda one: known[one])
+    return f"{name} ({groups[name]['persons']} persons): {_percent(known[name])}"
 
 
 def _left_out(trained_on: dict[str, int]) -> str:

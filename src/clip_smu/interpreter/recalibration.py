@@ -14,7 +14,7 @@ from clip_smu.arrays import Float32s, Float64s, Int8s
 from clip_smu.errors import InputError, LabelError
 from clip_smu.interpreter.axes import attribute_axes
 from clip_smu.interpreter.calibration import Calibration
-from clip_smu.interpreter.evidence import gather_evidence, mean_auc, verdict_errors
+from clip_smu.interpreter.evidence import gather_evidence, group_errors, mean_auc, verdict_errors
 from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.interpreter import TEXT_FILES, Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
@@ -110,6 +110,7 @@ def _provenance(
         "persons": count_persons(faces.templates.identities),
         "auc": mean_auc(scores, faces.labels),
         **verdicts,
+        "groups": group_errors(calibration, scores, faces.labels, faces.templates.identities),
     }
     return {
         **known.provenance,

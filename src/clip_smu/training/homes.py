@@ -12,7 +12,7 @@ from clip_smu.arrays import Float64s, Indices
 from clip_smu.interpreter.axes import attribute_axes
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.coherence import coherent
-from clip_smu.interpreter.evidence import mean_auc, verdict_errors
+from clip_smu.interpreter.evidence import group_errors, mean_auc, verdict_errors
 from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.places import Places, marks
 from clip_smu.interpreter.promise import Abroad, calibrate_away, calibrate_home, cautious, completed
@@ -123,6 +123,12 @@ def figures(
             "persons": count_persons(faces_to_measure(source).templates.identities),
             "auc": mean_auc(scores, faces_to_measure(source).labels),
             **verdict_errors(calibration, scores, faces_to_measure(source).labels, error_rate, coherent=True),
+            "groups": group_errors(
+                calibration,
+                scores,
+                faces_to_measure(source).labels,
+                faces_to_measure(source).templates.identities,
+            ),
         }
         for source, (scores, calibration) in zip(data.sources, read, strict=True)
     }
