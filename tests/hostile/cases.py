@@ -373,7 +373,7 @@ def _whole_toml(content: str, arguments: Callable[[Path], Arguments]) -> Callabl
 
 def _damage_cases(kit: Path) -> Iterator[Case]:
     rng = np.random.default_rng(2)
-    ask = ("ask", "wears spectacles", "T", "-m", "it")
+    ask = ("ask", "wears a gizmo", "T", "-m", "it")  # read by the text encoder
     read = ("interpret", "T", "-m", "it", "--top", "1")
     for file, command in (("prompts.safetensors", read), ("text_encoder.onnx", ask), ("tokenizer.json", ask)):
         content = (kit / "it" / file).read_bytes()

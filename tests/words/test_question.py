@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clip_smu.errors import InputError
 from clip_smu.words.attribute_table import ATTRIBUTES
+from clip_smu.words.cases import cases
 from clip_smu.words.coherence import CLASHES
 from clip_smu.words.expression import (
     And,
@@ -25,7 +29,7 @@ from clip_smu.words.expression import (
 )
 from clip_smu.words.grammar import SMALL
 from clip_smu.words.prompts import prompt, prompts
-from clip_smu.words.question import MOST_WORDS, understand
+from clip_smu.words.question import MOST_LETTERS, understand
 from questions import Question, development
 from small_lexicon import holds, small_phrases
 
@@ -202,8 +206,8 @@ def test_attributes_weights_and_json() -> None:
 def test_empty_and_endless_questions() -> None:
     with pytest.raises(InputError, match="found an empty one"):
         understand("  ", PHRASES)
-    with pytest.raises(InputError, match=f"at most {MOST_WORDS} words, found 101: shorten it"):
-        understand("hat " * 101, PHRASES)
+    with pytest.raises(InputError, match=f"at most {MOST_LETTERS} letters, found 600: shorten it"):
+        understand("hat " * 150, PHRASES)
 
 
 def test_a_small_word_has_one_kind() -> None:
@@ -248,6 +252,18 @@ def test_prompts_are_understood_as_what_they_prompt() -> None:
                 wrong += [] if right else [text]
             assert prompt(row, side) not in wrong
     assert len(wrong) < 0.01 * total, wrong
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60), st.lists(st.sampled_from(sorted(PHRASES.vocabulary)), max_size=12))
+def test_no_text_breaks_it(text: str, words: list[str]) -> None:
+    for question in (text, " ".join(words), f"{text} {' '.join(words)}"):
+        if question.strip():
+            asked = understand(question, PHRASES)
+            json.dumps(asked.to_dict())
+            if not asked.all_of(Unknown) and not asked.all_of(Refused):
+                with contextlib.suppress(InputError):  # too many cases
+                    cases(asked.expression)
 
 
 def meant(one: Question) -> Expression:

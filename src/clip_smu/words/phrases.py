@@ -18,6 +18,7 @@ DENIES = ("not", "no", "without", "neither", "gone")
 """Kinds of lexemes that deny what follows."""
 LEAST_LETTERS = 5  # of a word that may lack a letter, have one too many, or two changed about
 LEAST_SWAPPED = 8  # of a word that may have a wrong one
+MOST_LETTERS = 25  # of a word that is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class Phrases:
 
     def _close(self, word: str) -> str:
         """The one word of the vocabulary that is a letter away and begins alike, or "" (short words have too many)."""
-        if word in self.vocabulary or len(word) < LEAST_LETTERS or not word.isalpha():
+        if word in self.vocabulary or not LEAST_LETTERS <= len(word) <= MOST_LETTERS or not word.isalpha():
             return ""
         halves = [(word[:k], word[k:]) for k in range(1, len(word) + 1)]
         near = {a + b[1:] for a, b in halves if b} | {

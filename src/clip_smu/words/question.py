@@ -19,7 +19,7 @@ from clip_smu.words.joints import arranged
 from clip_smu.words.parsing import parsed
 from clip_smu.words.phrases import CONTENT, Lexeme, Phrases, shipped_phrases
 
-MOST_WORDS = 100
+MOST_LETTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def understand(text: str, phrases: Phrases | None = None) -> Question:
         phrases: what it is understood by; ``None``: the tables that ship.
 
     Raises:
-        InputError: it is empty, or has over `MOST_WORDS` words.
+        InputError: it is empty, or has over `MOST_LETTERS` letters.
 
     Example:
         >>> understand("a bald man with glasses and no tie").understood
@@ -72,9 +72,9 @@ def understand(text: str, phrases: Phrases | None = None) -> Question:
     """
     if not text.strip():
         raise InputError("expected a question in words, found an empty one: ask for example 'wears glasses'")
-    if len(text.split()) > MOST_WORDS:
+    if len(text) > MOST_LETTERS:
         raise InputError(
-            f"expected a question of at most {MOST_WORDS} words, found {len(text.split())}: shorten it"
+            f"expected a question of at most {MOST_LETTERS} letters, found {len(text)}: shorten it"
         )
     lexemes, notes = (phrases or shipped_phrases()).lexemes(text)
     lexemes = _of_whom(lexemes)
