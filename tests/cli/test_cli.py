@@ -193,7 +193,8 @@ def test_ask_selects_and_counts(command, store: Path) -> None:
     from clip_smu.interpreter.interpreter import load_interpreter
 
     vectors = np.stack(pq.read_table(store)["template"].to_numpy())
-    p = load_interpreter().ask("a man", vectors).probabilities.astype(float)
+    answer = load_interpreter().ask("a man", vectors)
+    p = answer.probabilities.astype(float)
     cut = float(np.median(p))
     _, out, _ = command("ask", "a man", store, "--threshold", cut, "--json")
     assert len(out.splitlines()) - 1 == (p >= cut).sum()
@@ -202,7 +203,11 @@ def test_ask_selects_and_counts(command, store: Path) -> None:
         counted = json.loads(out.splitlines()[-1])
         assert (counted["faces"], counted["selected"]) == (len(p), chosen.sum())
         assert counted["expected"] == pytest.approx(p[chosen].sum(), abs=0.01)
-        assert counted["low"] < counted["expected"] < counted["high"] <= chosen.sum()
+        chance = 1.96 * np.sqrt((p * (1 - p))[chosen].sum())
+        assert counted["low"] == pytest.approx(max(answer.low[chosen].sum() - chance, 0), abs=0.02)
+        assert counted["high"] == pytest.approx(
+            min(answer.high[chosen].sum() + chance, chosen.sum()), abs=0.02
+        )
     _, out, _ = command("ask", "a man", store, "--count")
     assert re.fullmatch(rf"about \d+ of {len(p)} faces \(\d+ to \d+\)\n", out)
     code, out, err = command("ask", "plays the violoncello", store, "--count")

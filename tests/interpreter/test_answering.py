@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from clip_smu.interpreter.answering import answer
-from clip_smu.interpreter.calibration import fit_platt, sigmoid
+from clip_smu.interpreter.calibration import Calibration, fit_platt, sigmoid
 from clip_smu.interpreter.certainty import ends, open_log_odds
 from clip_smu.interpreter.coherence import cohere
 from clip_smu.interpreter.dependence import dependence, dependence_among, shipped_dependence
@@ -160,6 +160,23 @@ def test_photos_of_few_persons_and_other_homes_widen_intervals() -> None:
     assert (open_log_odds(alike, p)[:2] > 1.5 * open_log_odds(alone, p)[:2]).all()
     assert np.isnan(open_log_odds(alone, p)[2])
     assert (open_log_odds(evidence(0.9, 10, 30), p)[:2] > 3 * open_log_odds(alone, p)[:2]).all()
+
+
+def test_away_each_homes_calibration_widens_the_interval() -> None:
+    known, scores = evidence(0.9, 100, 300), np.array([-1.0, 0.5], dtype=np.float32)
+
+    def calibration(slope: float, intercept: float) -> Calibration:
+        return Calibration(*(np.array([value]) for value in (slope, intercept, 0.5, 0.5)))
+
+    away, bold, timid = calibration(1.0, 0.0), calibration(2.0, 0.5), calibration(1.0, -1.0)
+    silent = calibration(0.0, -9.0)
+    p = sigmoid(scores.astype(np.float64)).astype(np.float32)
+    error = 1.959964 * open_log_odds(known, p)
+    homes = (bold, timid, silent)  # a home without labels of it says nothing
+    low, high = ends(known, p, scores=scores, attribute=0, read_by=away, others=homes)
+    at = [[one.slope[0] * x + one.intercept[0] for one in (away, bold, timid)] for x in scores.astype(float)]
+    np.testing.assert_allclose(low, sigmoid(np.min(at, axis=1) - error), rtol=1e-4)
+    np.testing.assert_allclose(high, sigmoid(np.max(at, axis=1) + error), rtol=1e-4)
 
 
 def test_conjunctions_of_celeba_are_better_calibrated_than_by_independence(shared: Path) -> None:

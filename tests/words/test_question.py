@@ -93,6 +93,8 @@ def test_words_phrases_and_sentences(question: str, understood: str) -> None:
         ("doesn't have a beard and has glasses", "NOT beard AND glasses"),
         ("not bald and smiling", "NOT bald AND smiling"),
         ("not an old man", "NOT (old AND man)"),
+        ("no gray beard", "NOT (gray AND beard)"),
+        ("not gray, with a beard", "NOT gray AND beard"),
         ("not without glasses", "glasses"),
         ("her hair isn't black", "NOT black hair"),
         ("neither black nor brown hair", "NOT black hair AND NOT brown hair"),
