@@ -77,6 +77,10 @@ def test_words_phrases_and_sentences(question: str, understood: str) -> None:
         ("a nonwhite man", "NOT white AND man"),
         ("beard is missing", "NOT beard"),
         ("hardly bald", "NOT bald"),
+        ("a man w/o glasses", "man AND NOT glasses"),
+        ("makeup-free", "NOT makeup"),
+        ("has shaved off his beard", "NOT beard"),
+        ("couldn't be bald", "NOT bald"),
         ("he is no longer young", "NOT young"),
         ("bearded but not bald", "bearded AND NOT bald"),
         ("neither bald nor bearded", "NOT bald AND NOT bearded"),
@@ -128,6 +132,8 @@ def test_negation_and_its_scope(question: str, understood: str) -> None:
         ("hair gone pepper and salt", "pepper and salt"),
         ("hair in ringlets", "ringlets"),
         ("glasses/hat", "glasses OR hat"),
+        ("glasses and/or a hat", "glasses OR hat"),
+        ("an old man w/ a hat, flaunting earrings", "old AND man AND hat AND earrings"),
     ],
 )
 def test_joints(question: str, understood: str) -> None:

@@ -124,6 +124,8 @@ def _batch(
     """The faces that can be read, and the others with their reasons; ``rejected`` gave no face."""
     import numpy as np
 
+    if not why:
+        return Batch(names, vectors, rejected)
     bad: list[tuple[str, ClipSmuError]] = [
         (face_name(*names[row]), TemplateError(f"the template {_is(reason)}")) for row, reason in why.items()
     ]

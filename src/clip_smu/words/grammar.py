@@ -12,33 +12,37 @@ def _phrases(text: str) -> frozenset[tuple[str, ...]]:
 SMALL: dict[str, frozenset[tuple[str, ...]]] = {
     "not": _phrases(
         """
-        not; isn't; aren't; wasn't; ain't; doesn't; don't; didn't; hasn't; haven't; cannot; can't;
-        never; non; nobody; no longer; far from; hardly; scarcely; barely; other than; anything but;
-        rather than; instead of; except; least; less; hardly any; not at all; by no means; in no way
+        not; weren't; hadn't; couldn't; wouldn't; won't; shouldn't; mustn't; opposite of; isn't; aren't;
+        wasn't; ain't; doesn't; don't; didn't; hasn't; haven't; cannot; can't; never; non; nobody; no
+        longer; far from; hardly; scarcely; barely; other than; anything but; rather than; instead of;
+        except; least; less; hardly any; not at all; by no means; in no way
         """
     ),
     "without": _phrases(
         """
-        without; lacks; lacking; lack; free of; free from; devoid of; minus; took off; taken off; sans;
-        removed her; removed his; without any
+        without; void of; bereft of; bare of; stripped of; rid of; got rid of; lost; shaved off; lacks;
+        lacking; lack; free of; free from; devoid of; minus; took off; taken off; sans; removed her;
+        removed his; without any
         """
     ),
     "no": _phrases("no; with no; none of; zero"),
-    "gone": _phrases("missing; absent; removed; not there; nowhere to be seen"),
+    "gone": _phrases("free; missing; absent; removed; not there; nowhere to be seen"),
     "neither": _phrases("neither"),
     "nor": _phrases("nor"),
-    "or": _phrases("or; or else; or maybe; or perhaps; or possibly; and or"),
+    "or": _phrases("or; alternatively; or else; or maybe; or perhaps; or possibly; and or"),
     "either": _phrases("either"),
     "and": _phrases("and; as well as; plus; and also; along with; together with"),
     "but": _phrases("but; yet; however; while; though; although; but also; and yet; and otherwise"),
     "go": _phrases(
         """
-        with; wearing; wears; wear; wore; has; have; having; had; in; who; that; whose; is; are; was;
-        were; be; being; been; am; does; do; did; looks; look; looking; looked; looks like; look like;
-        looking like; seems; seem; appears; appear; seems to be; appears to be; sports; sporting; sport;
-        shows; showing; displays; displaying; features; featuring; bears; bearing; dons; donning; got;
-        gets; carries; carrying; possesses; dressed in; clad in; of; to be; gone; turned; put on; counts
-        as; can be called; what looks like
+        with; alongside; accompanied by; paired with; combined with; coupled with; complete with; topped
+        with; framed by; flaunting; rocking; boasting; adorned with; decked out in; donned; in addition
+        to; besides; wearing; wears; wear; wore; has; have; having; had; in; who; that; whose; is; are;
+        was; were; be; being; been; am; does; do; did; looks; look; looking; looked; looks like; look
+        like; looking like; seems; seem; appears; appear; seems to be; appears to be; sports; sporting;
+        sport; shows; showing; displays; displaying; features; featuring; bears; bearing; dons; donning;
+        got; gets; carries; carrying; possesses; dressed in; clad in; of; to be; gone; turned; put on;
+        counts as; can be called; what looks like
         """
     ),
     "article": _phrases(
@@ -69,20 +73,20 @@ SMALL: dict[str, frozenset[tuple[str, ...]]] = {
     ),
     "frame": _phrases(
         """
-        photo of; close up of; close up; photograph of; picture of; image of; portrait of; snapshot of;
-        shot of; painting of; drawing of; photo; photos; photograph; photographs; picture; pictures;
-        image; images; portrait; portraits; headshot; mugshot; show; show me; find; find me; find all;
-        search for; list; give me; get me; select; pick; pick out; rank; sort; count; how many; which;
-        is there; are there; there is; there are; there's; can you see; can you tell; can we see; could;
-        can; would; will; may; might; should; must; i want; i am looking for; looking for; please; tell
-        me; tell; do you see; if; whether; as; to; for; by; at; it; he; she; him; they; them; himself;
-        herself; i; you; we; me; us; only; not only; also; just; still; now; here; there; then; both;
-        each; every; everything; whatever; on; up; out; down; anymore; any more; any longer; see; say;
-        says; said; call; called; considered; describe; described; from; be able; like; kind; type;
-        sort; own; ever; already; today; currently; yes; photographed; pictured; shown; seen; visible;
-        used; appearance; expression; color; colour; descent; origin; ancestry; heritage; ethnicity;
-        extraction; stock; background; this morning; at the moment; right now; from below; from above;
-        caked in; from view; in view; in full; hers; has on
+        whatsoever; photo of; close up of; close up; photograph of; picture of; image of; portrait of;
+        snapshot of; shot of; painting of; drawing of; photo; photos; photograph; photographs; picture;
+        pictures; image; images; portrait; portraits; headshot; mugshot; show; show me; find; find me;
+        find all; search for; list; give me; get me; select; pick; pick out; rank; sort; count; how
+        many; which; is there; are there; there is; there are; there's; can you see; can you tell; can
+        we see; could; can; would; will; may; might; should; must; i want; i am looking for; looking
+        for; please; tell me; tell; do you see; if; whether; as; to; for; by; at; it; he; she; him;
+        they; them; himself; herself; i; you; we; me; us; only; not only; also; just; still; now; here;
+        there; then; both; each; every; everything; whatever; on; up; out; down; anymore; any more; any
+        longer; see; say; says; said; call; called; considered; describe; described; from; be able;
+        like; kind; type; sort; own; ever; already; today; currently; yes; photographed; pictured;
+        shown; seen; visible; used; appearance; expression; color; colour; descent; origin; ancestry;
+        heritage; ethnicity; extraction; stock; background; this morning; at the moment; right now; from
+        below; from above; caked in; from view; in view; in full; hers; has on
         """
     ),
 }

@@ -235,8 +235,12 @@ def _bare(span: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    return text.lower().replace("’", "'").replace("_", " ")
+    text = text.lower().replace("’", "'").replace("_", " ")
+    for short, meant in _SHORT.items():
+        text = text.replace(short, meant)
+    return text
 
 
+_SHORT = {"w/o ": "without ", "w/ ": "with ", "and/or": "or"}
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[,;.?!/&+]")
 _MARKS = {"/": "or", "&": "and", "+": "and"} | dict.fromkeys(",;.?!", ",")
