@@ -32,6 +32,7 @@ well the reading agrees with those labels. A reading is what a *template* gives 
 - trained on {faces} faces of {persons} persons; left out: {left_out}
 - evidence from {evidence_from}
 - {preprocessing_check}
+- text encoder: {text_encoder}
 - seed {seed}, {steps} steps, {seconds} s on {machine}
 - {versions}
 
@@ -70,6 +71,13 @@ Groups are those of at least 100 persons, by the labels: women, men, ages, races
 """
 
 
+_ORIGINS = {
+    "mini": "`mini`, trained from scratch",
+    "minilm": "`minilm`: sentence-transformers/all-MiniLM-L6-v2 (Apache License 2.0), changed: its last layer is trained and "
+    "kept beside the old one, its vocabulary pruned, its weights in eight bits",
+}
+
+
 def write_model_card(interpreter: Interpreter, folder: Path) -> None:
     """Writes README.md of an interpreter whose evidence and provenance are filled in."""
     made = interpreter.provenance
@@ -91,6 +99,7 @@ def write_model_card(interpreter: Interpreter, folder: Path) -> None:
         left_out=_left_out(made["trained_on"]),
         evidence_from=made["evidence_from"],
         preprocessing_check=in_words(kept_check(made)),
+        text_encoder=_ORIGINS.get(made["text_encoder"], made["text_encoder"]),
         seed=made["config"]["seed"],
         steps=made["steps"],
         seconds=made["seconds"],

@@ -85,7 +85,8 @@ def recalibrate(
     home = measure_home(name, vectors, marks(vectors, before.axes), people)
     output.mkdir(parents=True, exist_ok=True)
     for file in TEXT_FILES:
-        shutil.copy2(known.folder / file, output / file)
+        if (known.folder / file).is_file():
+            shutil.copy2(known.folder / file, output / file)
     made = replace(
         known,
         calibration=away,
