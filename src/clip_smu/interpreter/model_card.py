@@ -51,8 +51,8 @@ The interval counts persons, not photos (DeLong with Obuchowski's clustered vari
 MAAD-Face's own human check of its labels.
 
 ## Limits
-Free-text questions work for words that the text encoder was trained on ({words} words); `clip-smu ask` warns of
-others. Race, gender and age can be hidden with `--hide`. Inferring such attributes of persons is restricted by law
+Free-text questions whose words the lexicon knows are answered by these readings; others by the text encoder, which
+was trained on {words} words, and `clip-smu ask` warns of the rest. Race, gender and age can be hidden with `--hide`. Inferring such attributes of persons is restricted by law
 in many places (in the EU by the GDPR and the AI Act); this is a tool for measuring what templates leak.
 """
 
