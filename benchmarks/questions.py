@@ -56,8 +56,11 @@ def main() -> None:
     interpreter = load_interpreter(options.method)
     faces = join(read_templates(options.templates), read_labels(options.labels), read_list(options.only))
     vectors, labels = faces.templates.vectors, faces.labels
-    read = interpreter.interpret(vectors).probabilities
-    own = np.nanmean(auc(read, labels).value)
+    readings = interpreter.interpret(vectors)
+    there = [NAMES.index(name) for name in readings.attributes]  # a home reads what it has labels of
+    own = np.nanmean(auc(readings.probabilities, labels[:, there]).value)
+    read = np.full(labels.shape, 0.5)
+    read[:, there] = readings.probabilities
     print(f"{len(vectors)} faces, {options.method}, half {options.half}; mean AUC of readings {own:.4f}")
     print(f"{'kind':14}{'questions':>10}{'answered':>10}{'AUC':>8}{'readings':>10}{'all':>8}")
     kinds: dict[str, list[Question]] = defaultdict(list)
