@@ -34,7 +34,7 @@ from clip_smu.words.coherence import RIVALS
 SIDE = 1.5
 """How many times the chosen rate *encoded*, or *not encoded*, may be wrong by itself."""
 
-CAUTION = (0.2, 2.5)
+CAUTION = (0.2, 2.0)
 """Away by one source alone: *encoded* and *not encoded* are asserted where 1 less the probability is at most so many
 times the rate. Attributes are rare more often than common, and how rare they are differs between data sets, so that of
 two verdicts that are equally sure *encoded* fails first. Chosen on LFW's and CelebA's training persons, read by each

@@ -8,49 +8,42 @@ scores the readings are calibrated. The interpreter's own text encoder is then t
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clip_smu.arrays import Float32s, Float64s, Int8s
+from clip_smu.arrays import Float32s, Int8s
 from clip_smu.encoders.card import EncoderCard
 from clip_smu.encoders.kept_check import read_check
 from clip_smu.errors import InputError, LabelError
-from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.calibration import calibrate
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.model_card import write_model_card
 from clip_smu.labels.labelled import Labelled
 from clip_smu.labels.labels import Labels
-from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import require_persons
 from clip_smu.storage.digests import bytes_digest, json_digest, lines_digest
 from clip_smu.storage.files import storage_errors
 from clip_smu.storage.job_folders import JOB, claim_folder, writes_folder
 from clip_smu.templates import Source, Templates
-from clip_smu.training.alignment import align_projection
 from clip_smu.training.curves import CURVES_FILE
 from clip_smu.training.data import Data, faces_of, read_data
 from clip_smu.training.fit_config import FitConfig
 from clip_smu.training.homes import (
-    Stranger,
     calibrate_places,
     faces_to_measure,
     figures,
-    train_strangers,
+    held_out_dependence,
 )
 from clip_smu.training.job import finished, made_with, measure, require_room
-from clip_smu.training.lessons import lessons_of
-from clip_smu.training.meanings import write_meanings
 from clip_smu.training.objectives import OBJECTIVES
-from clip_smu.training.readout import HIDDEN, choose_whitening, cross_fitted, train_readout
+from clip_smu.training.readout import HIDDEN
 from clip_smu.training.sources import Names, SourceSpec, all_sources
-from clip_smu.training.text_export import export_text_encoder
-from clip_smu.training.trainer import Progress, Trained, Trainer
+from clip_smu.training.trainer import Progress, Trainer
+from clip_smu.training.trainings import Fitted, teach_one, train_folds
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.prompts import prompts
@@ -128,14 +121,23 @@ def fit(
         return done
     made = work / "made"  # one that was there stays until the new one is whole
     with trainer.running(work, tensorboard=config.tensorboard):
-        fitted = (_teach if config.objective == "taught" else _train)(trainer, data, config, folds, made)
+        fitted = (teach_one if config.objective == "taught" else train_folds)(
+            trainer, data, config, folds, made
+        )
     reader = _calibrated(trainer, fitted, data, config, name or output.resolve().name, made)
     evidence, measured = measure(reader, data, fitted.out_of_fold, _SCORED_BY)
     measured |= _by_source(reader, data, fitted)
     if trainer.ranks.main:
         provenance = _provenance(job, trainer, fitted, data, config, folds) | measured | made_with(*_PACKAGES)
         seen = data.likeness()
-        whole = replace(reader, evidence=evidence, provenance=provenance, card=data.card, likeness=seen)
+        whole = replace(
+            reader,
+            evidence=evidence,
+            provenance=provenance,
+            card=data.card,
+            likeness=seen,
+            dependence=held_out_dependence(data, fitted.out_of_fold, reader),
+        )
         write_model_card(whole, made)
         whole.save(made)
         (work / CURVES_FILE).replace(made / CURVES_FILE)
@@ -143,30 +145,6 @@ def fit(
         shutil.rmtree(work, ignore_errors=True)
     trainer.ranks.wait()
     return load_interpreter(output)
-
-
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """What the trainings gave.
-
-    Attributes:
-        out_of_fold: (N, 47) scores of every face by a text encoder that did not see its person.
-        positive, negative: (47, d) vectors of the prompts by the text encoder of all persons.
-        steps: of that text encoder, the median of the folds' best.
-        captions: what its training reports of captions.
-        seconds: of all trainings.
-        adapter: objective ``taught``.
-        strangers: of each source what the others taught, objective ``taught`` with several.
-    """
-
-    out_of_fold: Float64s
-    positive: Float32s
-    negative: Float32s
-    steps: int
-    captions: dict[str, Any] | None
-    seconds: float
-    adapter: Adapter | None = None
-    strangers: tuple[Stranger, ...] = ()
 
 
 def _learnt_from(data: Data, config: FitConfig) -> tuple[Float32s, Int8s]:
@@ -190,7 +168,7 @@ def _job(config: FitConfig, data: Data, trainer: Trainer, check: dict[str, Any] 
 
 
 def _provenance(
-    job: dict[str, Any], trainer: Trainer, fitted: _Fitted, data: Data, config: FitConfig, folds: int
+    job: dict[str, Any], trainer: Trainer, fitted: Fitted, data: Data, config: FitConfig, folds: int
 ) -> dict[str, Any]:
     return {
         "job": json_digest(job),
@@ -237,39 +215,7 @@ def _begun(
     return None
 
 
-def _teach(trainer: Trainer, data: Data, config: FitConfig, folds: int, made: Path) -> _Fitted:
-    """Trains readouts, on the folds and on all persons, then the text encoder on the latter's directions."""
-    started, known, seed = time.time(), data.known, trainer.config.seed
-    vectors, labels, people = known.templates.vectors, known.labels, known.templates.identities
-    whitening = choose_whitening(vectors, labels, data.source_of, people, seed)
-    fold_of = identity_folds(people, folds, seed)
-    tell = trainer.tell
-    out_of_fold = cross_fitted(vectors, labels, data.source_of, fold_of, whitening, seed, tell)
-    strangers = train_strangers(data, whitening, config.error_rate, seed)
-    readout = train_readout(vectors, labels, data.source_of, whitening, seed)
-    trainer.units = readout.directions
-    spent = time.time() - started
-    trained = trainer.train("text encoder", np.arange(len(NAMES)), None, trainer.config.steps)
-    align_projection(trained.text_encoder, lessons_of(trainer.config, trainer.language), readout.directions)
-    positive, negative = _written(trainer, trained, made)
-    return _Fitted(
-        out_of_fold, positive, negative, trained.step, trained.report, spent + trained.seconds,
-        readout.adapter, strangers,
-    )  # fmt: skip
-
-
-def _written(trainer: Trainer, trained: Trained, made: Path) -> tuple[Float32s, Float32s]:
-    """The prompts' vectors of a trained text encoder, which is written into ``made``."""
-    positive, negative = trainer.prompt_vectors(trained.text_encoder)
-    if trainer.ranks.main:
-        sentences = [prompts(row)[0] for row in ATTRIBUTES]
-        written = export_text_encoder(trained.text_encoder, trainer.language.tokenizer, made, sentences)
-        if written.knows_meanings:
-            write_meanings(written, trainer.language.tokenizer, made)
-    return positive, negative
-
-
-def _by_source(reader: Interpreter, data: Data, fitted: _Fitted) -> dict[str, Any]:
+def _by_source(reader: Interpreter, data: Data, fitted: Fitted) -> dict[str, Any]:
     """What the provenance says of each source: ``abroad``, read by what the others taught, and ``at_home``."""
     if reader.places is None:
         return {}
@@ -290,18 +236,8 @@ def _by_source(reader: Interpreter, data: Data, fitted: _Fitted) -> dict[str, An
     return told | {"at_home": figures(data, at_home, reader.error_rate)}
 
 
-def _train(trainer: Trainer, data: Data, _: FitConfig, folds: int, made: Path) -> _Fitted:
-    """Trains on the folds, then on all persons; writes the text encoder into ``made``."""
-    known = data.known
-    out_of_fold, best_steps, seconds = _cross_fit(trainer, known, folds)
-    steps = int(np.median(best_steps))
-    trained = trainer.train("all identities", np.arange(len(known.labels)), None, steps)
-    positive, negative = _written(trainer, trained, made)
-    return _Fitted(out_of_fold, positive, negative, steps, trained.report, seconds + trained.seconds)
-
-
 def _calibrated(
-    trainer: Trainer, fitted: _Fitted, data: Data, config: FitConfig, name: str, folder: Path
+    trainer: Trainer, fitted: Fitted, data: Data, config: FitConfig, name: str, folder: Path
 ) -> Interpreter:
     known, places = data.known, None
     if fitted.adapter is None:
@@ -386,22 +322,6 @@ def _publish(made: Path, output: Path) -> None:
         whole.unlink(missing_ok=True)
         for file in sorted(made.iterdir(), key=lambda file: file.name == whole.name):
             file.replace(output / file.name)
-
-
-def _cross_fit(trainer: Trainer, known: Labelled, folds: int) -> tuple[Float64s, list[int], float]:
-    """(N, K) scores of every face by a text encoder that did not see its person; each fold's best step; seconds."""
-    scores = np.zeros(known.labels.shape, dtype=np.float64)
-    fold_of = identity_folds(known.templates.identities, folds, trainer.config.seed)
-    best_steps, seconds = [], 0.0
-    for fold in range(folds):
-        inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-        stage = f"fold {fold + 1} of {folds}"
-        trained = trainer.train(stage, inside, outside, trainer.config.steps)
-        positive, negative = trainer.prompt_vectors(trained.text_encoder)
-        scores[outside] = trainer.centred(outside, inside) @ (positive - negative).T
-        best_steps.append(trained.step)
-        seconds += trained.seconds
-    return scores, best_steps, seconds
 
 
 def _recipe() -> str:

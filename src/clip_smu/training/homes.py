@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from clip_smu.arrays import Float64s, Indices
+from clip_smu.arrays import Float32s, Float64s, Indices
 from clip_smu.interpreter.axes import attribute_axes
 from clip_smu.interpreter.calibration import Calibration
 from clip_smu.interpreter.coherence import coherent
+from clip_smu.interpreter.dependence import dependence
 from clip_smu.interpreter.evidence import group_errors, mean_auc, verdict_errors
 from clip_smu.interpreter.home import measure_home
 from clip_smu.interpreter.places import Places, marks
 from clip_smu.interpreter.promise import Abroad, calibrate_away, calibrate_home, cautious, completed
+from clip_smu.interpreter.reader import TemplateReader
 from clip_smu.labels.labelled import Labelled
 from clip_smu.metrics.folds import identity_folds
 from clip_smu.metrics.persons import count_persons
@@ -132,6 +134,21 @@ def figures(
         }
         for source, (scores, calibration) in zip(data.sources, read, strict=True)
     }
+
+
+def held_out_dependence(data: Data, scores: Float64s, reader: TemplateReader) -> Float32s:
+    """(47, 47) how the labels of the faces to learn from go together given what their homes' calibrations say of them.
+
+    Args:
+        scores: (N, 47) of these faces, each by what did not see its person.
+    """
+    probabilities = np.full(scores.shape, np.nan, dtype=np.float32)
+    for number in range(len(data.sources)):
+        rows = data.source_of == number
+        calibration = reader.calibration if reader.places is None else reader.places.calibrations[number]
+        probabilities[rows] = coherent(calibration, scores[rows], NAMES)
+        probabilities[np.ix_(rows, calibration.slope <= 0)] = np.nan
+    return dependence(data.known.labels, probabilities)
 
 
 def faces_to_measure(source: SourceData) -> Labelled:
