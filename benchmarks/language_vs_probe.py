@@ -64,7 +64,7 @@ def main() -> None:
     strength = choose_c(x, train.labels, train.templates.identities, STRENGTHS)
     weights, bias = fit_logistic(x, train.labels, strength)
     reader, _ = interpreter.for_batch(faces)
-    language, probe = reader.read(faces)[0].astype(np.float64), x_test @ weights.T + bias
+    language, probe = reader.score(faces).astype(np.float64), x_test @ weights.T + bias
     both = [auc(scores, test.labels).value for scores in (language, probe)]
     gap = both[0] - both[1]
     draws = gaps_by_draw(language, probe, test.labels, np.array(test.templates.identities))
