@@ -1,6 +1,6 @@
 """Questions in words that no prompt holds: how many are answered, and how well answers rank labelled faces.
 
-    python benchmarks/questions.py TEMPLATES LABELS.csv --only LIST [--half tune|report] [--method dlib-faces]
+    python benchmarks/questions.py TEMPLATES LABELS.csv --only LIST [--half tune|report|fresh] [--method dlib-faces]
 
 The development questions (tests/questions/development.tsv) of one half: tune on "tune", report "report" once. For
 each
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("templates")
     parser.add_argument("labels")
     parser.add_argument("--only", required=True)
-    parser.add_argument("--half", default="tune", choices=["tune", "report"])
+    parser.add_argument("--half", default="tune", choices=["tune", "report", "fresh"])
     parser.add_argument("--method", default="dlib-faces")
     parser.add_argument("--wrong", action="store_true")
     options = parser.parse_args()

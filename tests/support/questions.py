@@ -15,6 +15,9 @@ from clip_smu.words.english import words
 from clip_smu.words.vocabulary import vocabulary
 
 FILE = Path(__file__).parents[1] / "questions" / "development.tsv"
+FRESH = FILE.with_name("fresh.tsv")
+"""Written by somebody who had seen neither the lexicon nor the others; measured on, never tuned on."""
+
 KINDS = (
     *("synonym", "hyponym", "person", "inflection", "negation", "conjunction", "disjunction", "degree"),
     *("nonsense", "not-on-a-face", "no-label"),
@@ -30,7 +33,7 @@ class Question:
     Attributes:
         means: parts with ``&`` or ``|`` between them, each in the lexicon's notation ("Male-;Senior+ & Wearing_Hat+");
             "" for what is to be refused.
-        half: "tune" or "report".
+        half: "tune", "report" or "fresh".
     """
 
     question: str
@@ -45,13 +48,17 @@ class Question:
 
 
 def development(half: str) -> list[Question]:
-    """The questions of one half, in their order."""
-    return [one for one in everything() if one.half == half]
+    """The questions of one half, or the fresh ones, in their order."""
+    return read_questions(FRESH) if half == "fresh" else [one for one in everything() if one.half == half]
 
 
 def everything() -> list[Question]:
     """All questions, of both halves: for the test of the split alone."""
-    with FILE.open(encoding="utf-8", newline="") as file:
+    return read_questions(FILE)
+
+
+def read_questions(path: Path) -> list[Question]:
+    with path.open(encoding="utf-8", newline="") as file:
         return [Question(**row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
