@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from clip_smu.interpreter.recalibration import recalibrate
 from clip_smu.labels.labels import Labels
 from clip_smu.metrics import auc
 from clip_smu.templates import Templates
+from clip_smu.training import fit as fit_module
+from clip_smu.training import readout
 from clip_smu.training.clip_encoder import EncoderSize
 from clip_smu.training.fit import fit
 from clip_smu.training.fit_config import FitConfig
@@ -45,6 +48,16 @@ def place(seed: int, offset: float, bias: float = 0.0) -> tuple[Templates, Label
 
 
 _OFF = (0.3 * _RNG.normal(size=D)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_readouts() -> Iterator[None]:
+    """Made-up faces need neither the width nor the steps of real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (readout, fit_module):
+            patch.setattr(module, "HIDDEN", 128)
+        patch.setattr(readout, "STEPS", 250)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from torch import nn
 
 from clip_smu.training.bert_encoder import BertText
 
-MOST_WORDS = 16_000
+MOST_WORDS = 15_000
 _WORD = re.compile(r"(##)?[a-z]+")
 _CHARACTER = re.compile(r"(##)?[!-~]")
 
