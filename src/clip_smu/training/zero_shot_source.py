@@ -80,6 +80,9 @@ class TextEncoderSource:
         return TextEncoder(output / ENCODER_FILE, output / TOKENIZER_FILE)
 
 
+_OF_BERT = "[CLS]", "[SEP]"  # around a sentence, as of the text encoders that clip-smu fit writes
+
+
 def _tokenizer_beside(onnx: Path) -> Any:
     """The tokenizer in the folder of an ONNX text encoder; it must put start and end around a sentence."""
     file = onnx.parent / TOKENIZER_FILE
@@ -93,7 +96,7 @@ def _tokenizer_beside(onnx: Path) -> Any:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokens = tokenizer.encode("a face").tokens
-    if tokens[:1] != [START] or tokens[-1:] != [END]:
+    if (*tokens[:1], *tokens[-1:]) not in ((START, END), _OF_BERT):
         raise InputError(
             f"expected a tokenizer that puts {START} and {END} around a sentence, {file} gives {tokens}: take the "
             f"{TOKENIZER_FILE} of the hub's openai/clip-vit-base-patch32, or {_MERGES_FILE}"
