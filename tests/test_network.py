@@ -72,7 +72,13 @@ def test_no_command_opens_an_internet_socket(tmp_path: Path) -> None:
     done = python(code, str(folder), home=home)
     assert done.returncode == 0, done.stderr[-4000:]
     codes = json.loads((folder / "codes.json").read_text())
-    assert {name: ends for name, ends in codes.items() if any(ends)} == {"encoders heads": [1]}, done.stderr
+    assert codes["ask"] in (
+        [0],
+        [1],
+    )  # refused where a quick fit on made-up faces reads no better than chance
+    assert {name: ends for name, ends in codes.items() if any(ends) and name != "ask"} == {
+        "encoders heads": [1]
+    }, done.stderr
     assert set(codes) == _names() - FETCHES
     kept = {file.relative_to(home).parts[:2] for file in home.rglob("*") if file.is_file()}
     assert kept <= {(".cache", "matplotlib"), (".config", "matplotlib")}  # its list of fonts

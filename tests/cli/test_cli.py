@@ -20,6 +20,7 @@ from clip_smu.encoders.locate import card
 from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import dlib_like, toy_card, toy_data, write_photo
+from places import LFW_READER
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +185,9 @@ def test_ask(command, store: Path) -> None:
     assert re.fullmatch(r"   1  0\.\d{3} \(0\.\d{3}-0\.\d{3}\)  p\d+/\d+\.jpg\n", out)
     assert "understood as bald AND NOT glasses: Bald yes, Eyeglasses no" in err
     assert "a degree shifts nothing: very" in err
-    _, _, err = command("ask", "plays the violoncello", store)
+    code, _, err = command("ask", "plays the violoncello", store)
+    assert (code, "'plays the violoncello' is not answered (out-of-vocabulary)" in one_line(err)) == (1, True)
+    _, _, err = command("ask", "plays the violoncello", store, "-m", LFW_READER)
     assert "was not trained on: plays, violoncello" in one_line(err)
     assert "spectacles" in command("words")[1].split()
 
@@ -210,7 +213,7 @@ def test_ask_selects_and_counts(command, store: Path) -> None:
         )
     _, out, _ = command("ask", "a man", store, "--count")
     assert re.fullmatch(rf"about \d+ of {len(p)} faces \(\d+ to \d+\)\n", out)
-    code, out, err = command("ask", "plays the violoncello", store, "--count")
+    code, out, err = command("ask", "plays the violoncello", store, "--count", "-m", LFW_READER)
     assert (code, out) == (1, "")
     assert "need a probability" in one_line(err)
 

@@ -152,7 +152,7 @@ def test_a_reader_of_phrases_reads_what_the_lexicon_lacks(shipped: Interpreter, 
     assert plan.understood.notes == (
         "'velvet gizmo' is in no table; the text encoder takes it for this, with 0.80",
     )
-    answer = answered(shipped, plan, vectors, shipped._score_columns)
+    answer = answered(shipped, plan, vectors, shipped._score_columns, shipped.dependence)
     sure = shipped.ask("an old man without a hat", vectors)
     np.testing.assert_allclose(answer.probabilities, sure.probabilities, atol=1e-6)
     assert (answer.high - answer.low >= sure.high - sure.low - 1e-6).all()
@@ -177,4 +177,4 @@ def test_own_dependence_is_kept_with_the_interpreter(
         (shipped, "smiling"), (shipped, "an open mouth"), (read, question)))  # fmt: skip
     np.testing.assert_allclose(both, p * q, atol=1e-5)
     assert (shipped.ask(question, vectors).probabilities > both).mean() > 0.9  # smiles open mouths
-    assert shipped.dependence is None
+    assert shipped.dependence is not None

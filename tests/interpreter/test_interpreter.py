@@ -19,6 +19,7 @@ from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.attributes import NAMES
 from clip_smu.words.prompts import prompt
 from faces import DIM, dlib_like, slow_scores
+from places import LFW_READER
 
 
 @pytest.fixture
@@ -239,7 +240,7 @@ def test_asked_a_prompt_the_shipped_interpreter_answers_as_it_reads() -> None:
 
 def test_a_question_by_the_text_encoder_alone_is_answered_as_it_reads() -> None:
     """The vectors of an attribute's own sentences, of both sides, rank as its readings do."""
-    shipped = load_interpreter()
+    shipped = load_interpreter(LFW_READER)
     templates = dlib_like(np.random.default_rng(0).normal(size=(400, 128)))
     read = shipped.interpret(templates).scores
     object.__setattr__(shipped, "text_encoder", _Sayings(gizmo=shipped.positive[3], zork=shipped.negative[3]))
@@ -259,7 +260,8 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
     )
     assert shipped.folder is not None
     size = sum(file.stat().st_size for file in shipped.folder.iterdir())
-    assert size <= 8 * 2**20
+    assert size <= 22 * 2**20
+    assert (shipped.folder / "text_encoder.onnx").stat().st_size <= 20_000_000
     assert "machine-made" in (shipped.folder / "README.md").read_text()
     answers = shipped.ask("wears spectacles", dlib_like(np.random.default_rng(0).normal(size=(4, 128))))
     assert answers.unseen == ()
@@ -268,11 +270,13 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
     assert ((answers.probabilities > answers.low) & (answers.probabilities < answers.high)).all()
     log_odds = np.log(answers.probabilities / (1 - answers.probabilities))
     np.testing.assert_allclose(answers.scores, log_odds, rtol=1e-3)
-    assert shipped.ask("plays the violoncello", np.ones(128)).unseen == ("plays", "violoncello")
+    assert "(out-of-vocabulary)" in shipped.ask("plays the violoncello", np.ones(128)).refused
+    before = load_interpreter(LFW_READER)  # without a reader of phrases
+    assert before.ask("plays the violoncello", np.ones(128)).unseen == ("plays", "violoncello")
     with pytest.raises(InputError, match="empty"):
         shipped.ask(" ", np.ones(128))
     with pytest.raises(InputError, match="shorten it"):
-        shipped.ask("gizmo " * 40, np.ones(128))
+        before.ask("gizmo " * 40, np.ones(128))
     shutil.copytree(shipped.folder, tmp_path / "it")
     (tmp_path / "it/text_encoder.onnx").write_bytes(b"junk")
     with pytest.raises(
@@ -288,7 +292,7 @@ def test_the_shipped_interpreter(tmp_path: Path) -> None:
 
 
 def test_shipped_prompts_are_what_the_text_encoder_says() -> None:
-    """Each stored direction is the mean of the text encoder's vectors of that prompt's paraphrases."""
+    """Each stored direction is the mean vector of that prompt's paraphrases, but for weights of eight bits."""
     from clip_smu.text.encoder import TextEncoder
     from clip_smu.words.prompts import prompts
 
@@ -299,7 +303,8 @@ def test_shipped_prompts_are_what_the_text_encoder_says() -> None:
         k = NAMES.index(name)
         for side, stored in ((True, shipped.positive[k]), (False, shipped.negative[k])):
             mean = encoder.encode(prompts(name, side)).mean(axis=0)
-            np.testing.assert_allclose(mean / np.linalg.norm(mean), stored, atol=1e-4)
+            np.testing.assert_allclose(mean / np.linalg.norm(mean), stored, atol=5e-3)
+            assert mean / np.linalg.norm(mean) @ stored > 0.999
 
 
 def test_the_keys_on_disk_are_those_of_before(toy: Interpreter, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from outside its own folder.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,22 @@ def onnx_session(model: Path | bytes, threads: int | None = None) -> Any:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # workers share the cores
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def eight_bits(network: bytes) -> bytes:
+    """An ONNX network whose matrices and word vectors are kept in eight bits; the rest is computed as before.
+
+    Weights are unsigned: on processors without VNNI signed ones can overflow, and answers would depend on the machine.
+    """
+    import onnxruntime
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    onnxruntime.disable_telemetry_events()  # it makes a session too
+    with tempfile.TemporaryDirectory() as folder:
+        plain, prepared, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "small"))
+        plain.write_bytes(network)
+        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        kinds: dict[str, Any] = {"weight_type": QuantType.QUInt8, "per_channel": True}
+        quantize_dynamic(prepared, small, op_types_to_quantize=["MatMul", "Gather"], **kinds)
+        return small.read_bytes()

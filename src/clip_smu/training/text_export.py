@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from clip_smu.errors import InterpreterError
 from clip_smu.storage.files import atomic
+from clip_smu.storage.onnx_sessions import eight_bits
 from clip_smu.text.encoder import TextEncoder
 from clip_smu.training.bert_encoder import BertText
 from clip_smu.training.text_model import TextEncoderModel
-from clip_smu.training.text_shrink import eight_bits, prune_words
+from clip_smu.training.text_shrink import prune_words
 from clip_smu.training.tokens import padded_ids
 from clip_smu.words.attribute_table import ATTRIBUTES
 from clip_smu.words.lexicon import lexicon, refusals

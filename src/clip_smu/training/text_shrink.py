@@ -1,16 +1,13 @@
-"""A pretrained text encoder made small for shipping: fewer word pieces, and weights of eight bits. (PyTorch, onnx)
+"""A pretrained text encoder made small for shipping: fewer word pieces. (PyTorch)
 
-Neither touches a sentence of training: all word pieces of the sentences given are kept, so they are cut up as before.
+No sentence of training is touched: all word pieces of the sentences given are kept, so they are cut up as before.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -52,20 +49,3 @@ def prune_words(
     )
     text_encoder.padding = renumbered[text_encoder.padding]
     return Tokenizer.from_str(json.dumps(form))
-
-
-def eight_bits(network: bytes) -> bytes:
-    """An ONNX network whose matrices and word vectors are kept in eight bits; the rest is computed as before.
-
-    Weights are unsigned: on processors without VNNI signed ones can overflow, and answers would depend on the machine.
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    with tempfile.TemporaryDirectory() as folder:
-        plain, prepared, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "small"))
-        plain.write_bytes(network)
-        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-        kinds: dict[str, Any] = {"weight_type": QuantType.QUInt8, "per_channel": True}
-        quantize_dynamic(prepared, small, op_types_to_quantize=["MatMul", "Gather"], **kinds)
-        return small.read_bytes()
