@@ -7,7 +7,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,16 +39,19 @@ def photo(astronaut: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def plain_loop() -> ModuleType:
+def plain_loop() -> Iterator[ModuleType]:
     """The benchmark's facenet-pytorch algorithm in PyTorch."""
-    pytest.importorskip("torch").set_num_threads(1)
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     path = ROOT / "benchmarks" / "mtcnn.py"
     spec = importlib.util.spec_from_file_location("mtcnn_benchmark", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    yield module
+    torch.set_num_threads(before)
 
 
 def table(faces: list[Detection]) -> np.ndarray:

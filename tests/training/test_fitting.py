@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,15 @@ SMALL = {
     "clip": replace(TINY, objective="clip", batch_size=32, steps=60),
     "multipositive": replace(TINY, objective="multipositive", captions=48, steps=60),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums depend on how many threads share them, and other tests leave that as they need it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +120,7 @@ def test_same_seed_same_weights_and_killed_and_resumed_too(
     """Killed on the way; the weights' bytes are those of the run without a break."""
     output = tmp_path / "it"
     code = (
+        "import torch; torch.set_num_threads(1)\n"
         "from faces import toy_data; from test_fitting import SMALL; "
         "from clip_smu.training import fit as fitting, checkpoints\n"
         "checkpoints.SAVE_EVERY = 0.05\n"
