@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from clip_smu.errors import InterpreterError, RenamedWarning, TemplateError
 from clip_smu.interpreter.adapter import Adapter
 from clip_smu.interpreter.folder import FolderKind, read_folder, write_folder
 from clip_smu.interpreter.places import PlaceForm, place_arrays, place_rows, saved_places
-from clip_smu.interpreter.questions import Answer, PhraseReader, answered, opposite, planned, unanswered
 from clip_smu.interpreter.reader import TemplateReader, stranger
 from clip_smu.interpreter.readings import Interpretations
 from clip_smu.interpreter.records import InterpreterForm
@@ -37,6 +36,9 @@ from clip_smu.storage.documents import checked
 from clip_smu.templates.table import usable, why_unusable
 from clip_smu.words.english import words
 from clip_smu.words.hiding import Hide, shown_columns
+
+if TYPE_CHECKING:
+    from clip_smu.interpreter.questions import Answer, PhraseReader
 
 DEFAULT = "dlib-faces"
 RENAMED = {"dlib-lfw": DEFAULT}
@@ -161,6 +163,13 @@ class Interpreter(TemplateReader):
             >>> load_interpreter().ask("guilty", np.eye(3, 128)).refused.split(":")[0]
             "'guilty' is not answered (not-on-a-face)"
         """
+        from clip_smu.interpreter.questions import (
+            answered,
+            opposite,
+            planned,
+            unanswered,
+        )  # 11 MB, for those who ask
+
         vectors = self._checked(templates)
         here = self.for_batch(vectors)[0]
         plan = planned(here, question, hide, self.read_phrase)
