@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_smu.encoders.locate import card
+from clip_smu.errors import RenamedWarning
+from clip_smu.interpreter.interpreter import load_interpreter
 from clip_smu.templates.shards import save_templates
 from clip_smu.words.attributes import NAMES
 from faces import dlib_like, toy_card, toy_data, write_photo
@@ -399,3 +401,12 @@ def test_captions_ask_a_store_for_its_home(command, shared: Path, tmp_path: Path
     code, _, err = command("captions", templates, "-o", tmp_path / "c.csv")
     assert code == 0
     assert "faces look like celeba: read as calibrated there" in err
+
+
+def test_the_name_of_before_is_an_alias_with_a_note(command, store: Path) -> None:
+    now = command("interpret", store, "--csv", "-m", "dlib-faces")[1]
+    code, out, err = command("interpret", store, "--csv", "-m", "dlib-lfw")
+    assert (code, out) == (0, now)
+    assert "clip-smu: dlib-lfw is now an alias of dlib-faces" in err
+    with pytest.warns(RenamedWarning, match="alias of dlib-faces"):
+        assert load_interpreter("dlib-lfw").name == "dlib-faces"
