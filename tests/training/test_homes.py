@@ -11,6 +11,7 @@ import pytest
 
 from clip_smu.errors import InputError, LabelError
 from clip_smu.interpreter.coherence import contradictions
+from clip_smu.interpreter.dependence import dependence
 from clip_smu.interpreter.interpreter import Interpreter, load_interpreter
 from clip_smu.interpreter.recalibration import recalibrate
 from clip_smu.labels.labels import Labels
@@ -206,3 +207,12 @@ def test_an_interpreter_without_homes_becomes_cautious_elsewhere(tmp_path: Path)
     assert (
         "| mine, at home, the faces that calibrated it | 480 |" in (tmp_path / "home/README.md").read_text()
     )
+
+
+def test_how_labels_go_together_is_told_given_what_was_read(made: Interpreter) -> None:
+    """Not as labels go together of themselves: what templates tell of each face is taken off first."""
+    assert made.dependence is not None
+    labels = np.concatenate([place(1, 0.0)[1].values, place(2, 1.0, 1.0)[1].values])
+    unread = dependence(labels, np.full(labels.shape, 0.5))
+    np.testing.assert_allclose(np.diag(made.dependence), 1, atol=1e-5)
+    assert np.abs(made.dependence - unread).mean() > 0.05
